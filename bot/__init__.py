@@ -1,0 +1,1 @@
+"""The assistant, its front ends, and the platform around them."""

@@ -1,0 +1,123 @@
+"""Questions, answers and the events between them: what every front end sends and shows. Knows no front end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from retrieval.access import Principal
+
+Style = Literal["quote", "generate", "refusal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What somebody asks. `thread` names a conversation (empty: none); `origin` says which front end it came through."""
+
+    id: str
+    text: str
+    principal: Principal
+    thread: str = ""
+    origin: Literal["cli", "http", "discord"] = "cli"
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A span of a document. `quote` is the document's text from `start` to `end` (characters), to the character."""
+
+    n: int
+    document_id: str
+    chunk_id: str
+    title: str
+    heading: tuple[str, ...]
+    address: str
+    line: int
+    page: int | None
+    quote: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """A document that came near without answering."""
+
+    document_id: str
+    title: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens the model read and wrote; both 0 when no model was run (quote style)."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Milliseconds since the question was taken up."""
+
+    search_ms: float
+    first_token_ms: float
+    total_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The final answer. `text` carries `[n]` marks that name `citations`; a refusal has none, and names `nearest` instead."""
+
+    id: str
+    question: str
+    text: str
+    style: Style
+    citations: tuple[Citation, ...]
+    nearest: tuple[Nearest, ...]
+    model: str
+    usage: Usage
+    timings: Timings
+    trace_id: str
+    thread: str = ""
+
+    @property
+    def refused(self) -> bool:
+        return self.style == "refusal"
+
+
+@dataclass(frozen=True, slots=True)
+class Searching:
+    """The question was taken up; `query` is what is searched for (a follow-up rewritten to stand alone)."""
+
+    query: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """The passages the answer will be drawn from, best first."""
+
+    documents: tuple[Nearest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Delta:
+    """A piece of the answer's text, in order; all pieces joined are the text of `Done.answer`."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The answer, whole and final."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The documents do not hold the answer; `answer` has the style "refusal" and says so."""
+
+    answer: Answer
+
+
+Event = Searching | Sources | Delta | Done | Refused

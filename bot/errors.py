@@ -1,0 +1,92 @@
+"""The one place where an exception becomes a sentence, an HTTP status and an exit code. Knows no front end.
+
+BotError
+├── BadQuestion         empty, or longer than a question may be
+├── SettingsError       kura.toml or the environment says something that cannot be
+├── NotAllowed          the credentials are wrong
+└── Overloaded          too many questions at once; try again later
+"""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from dataclasses import dataclass
+
+from ingest.errors import DocumentError, IngestError
+from models.errors import EngineBusy, EngineFailed, ModelError, PromptTooLong
+from retrieval.errors import NotFound, RetrievalError
+
+
+class BotError(Exception):
+    """Any fault of the platform; its message is one sentence for people, naming the thing and the next step."""
+
+
+class BadQuestion(BotError):
+    """The question cannot be asked as it is."""
+
+
+class SettingsError(BotError):
+    """The settings are wrong."""
+
+
+class NotAllowed(BotError):
+    """The credentials are missing or wrong."""
+
+
+class Overloaded(BotError):
+    """No place left in a queue."""
+
+
+EXIT_FAULT = 1
+EXIT_USAGE = 2
+EXIT_INTERRUPTED = 130
+
+_TABLE: tuple[tuple[type[Exception], int, int], ...] = (
+    # the first that fits counts: the narrower stand first
+    (BadQuestion, 422, EXIT_USAGE),
+    (SettingsError, 500, EXIT_USAGE),
+    (NotAllowed, 401, EXIT_FAULT),
+    (Overloaded, 503, EXIT_FAULT),
+    (NotFound, 404, EXIT_FAULT),
+    (PromptTooLong, 422, EXIT_FAULT),
+    (EngineBusy, 503, EXIT_FAULT),
+    (EngineFailed, 503, EXIT_FAULT),
+    (ModelError, 500, EXIT_FAULT),
+    (DocumentError, 422, EXIT_FAULT),
+    (IngestError, 422, EXIT_FAULT),
+    (RetrievalError, 503, EXIT_FAULT),
+    (BotError, 500, EXIT_FAULT),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """What a person, a program and a shell are told. `known` is False for a fault nobody foresaw: log its traceback."""
+
+    sentence: str
+    status: int
+    exit_code: int
+    known: bool = True
+
+
+def explain(error: BaseException) -> Explained:
+    """Turn any exception into what may be shown. The text of an unforeseen one is never shown over the network."""
+    for kind, status, exit_code in _TABLE:
+        if isinstance(error, kind):
+            return Explained(str(error), status, exit_code)
+    if _disk_full(error):
+        return Explained("The disk is full: free some space and try again; nothing stored was harmed.", 507, EXIT_FAULT)
+    if isinstance(error, (KeyboardInterrupt, SystemExit)):
+        return Explained("Interrupted.", 499, EXIT_INTERRUPTED)
+    return Explained("Something went wrong inside Kura; the log has the details.", 500, EXIT_FAULT, known=False)
+
+
+def _disk_full(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            return True
+        if isinstance(error, sqlite3.OperationalError) and "disk is full" in str(error):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

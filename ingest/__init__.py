@@ -1,0 +1,1 @@
+"""Sources into documents into chunks into the index. Knows nothing of questions or front ends."""

@@ -1,0 +1,1 @@
+"""Local models: chat engines and embedders, their cards and files. Knows nothing of documents or people."""

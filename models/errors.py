@@ -1,0 +1,33 @@
+"""What can go wrong with a model.
+
+ModelError
+├── ModelFileError      the file is missing, damaged or not the one its card names; llama.cpp never opened it
+├── ModelConfigError    the settings ask for something no model here can do
+├── PromptTooLong       the prompt does not fit the model's context window
+├── EngineBusy          the queue in front of the model is full
+└── EngineFailed        the model was running and stopped answering
+"""
+
+
+class ModelError(Exception):
+    """Any fault of a model; its message is one sentence for people, naming the thing and the next step."""
+
+
+class ModelFileError(ModelError):
+    """The model file cannot be used."""
+
+
+class ModelConfigError(ModelError):
+    """The settings name a model, template or style that does not exist here."""
+
+
+class PromptTooLong(ModelError):
+    """Prompt tokens plus the tokens to generate exceed the context window."""
+
+
+class EngineBusy(ModelError):
+    """No place in the queue; try again later."""
+
+
+class EngineFailed(ModelError):
+    """The engine failed while it was answering."""

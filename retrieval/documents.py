@@ -1,0 +1,62 @@
+"""Documents, their chunks, and the hits of a search. Plain values; offsets are in characters (code points)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """From offset `start` on, the text stands under `heading` (outermost first) and on `page` (1-based, if paged)."""
+
+    start: int
+    heading: tuple[str, ...] = ()
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Parsed text. `marks` ascend by `start`; text before the first mark has no heading and no page."""
+
+    title: str
+    text: str
+    language: str
+    """"ja", "en", or "" when it cannot be told."""
+    marks: tuple[Mark, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A piece of a document: `document.text[start:end]`, under `heading`, beginning on `line` (1-based) of the text."""
+
+    start: int
+    end: int
+    heading: tuple[str, ...]
+    line: int
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A chunk found by a search, with its scores and where they came from.
+
+    `score` orders hits of one search, higher is better, and means nothing across searches.
+    `words` is the BM25 score (≥ 0; 0: no word in common); `similarity` the cosine of the vectors (-1..1; None: not measured).
+    """
+
+    document_id: str
+    chunk_id: str
+    title: str
+    heading: tuple[str, ...]
+    address: str
+    """The path (or link) of the source document."""
+    language: str
+    line: int
+    page: int | None
+    start: int
+    end: int
+    text: str
+    """`text == document.text[start:end]`."""
+    score: float
+    words: float
+    similarity: float | None

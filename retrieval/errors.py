@@ -1,0 +1,33 @@
+"""What can go wrong with the index.
+
+RetrievalError
+├── DataFolderError     the data folder cannot be used: permissions, disk full, not a folder
+├── DataFolderHeld      another process holds the data folder
+├── IndexDamaged        the stored index does not read back; it can be rebuilt
+├── IndexMismatch       the index was built with another embedder than the one given
+└── NotFound            no such document for this principal
+"""
+
+
+class RetrievalError(Exception):
+    """Any fault of the index; its message is one sentence for people, naming the thing and the next step."""
+
+
+class DataFolderError(RetrievalError):
+    """The data folder cannot be read or written."""
+
+
+class DataFolderHeld(RetrievalError):
+    """Another process holds the data folder."""
+
+
+class IndexDamaged(RetrievalError):
+    """The index on disk is damaged."""
+
+
+class IndexMismatch(RetrievalError):
+    """The index belongs to another embedder."""
+
+
+class NotFound(RetrievalError):
+    """There is no such document, or the principal may not see it: the two look the same."""
