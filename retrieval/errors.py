@@ -8,6 +8,10 @@ RetrievalError
 └── NotFound            no such document for this principal
 """
 
+from __future__ import annotations
+
+from pathlib import Path
+
 
 class RetrievalError(Exception):
     """Any fault of the index; its message is one sentence for people, naming the thing and the next step."""
@@ -18,7 +22,14 @@ class DataFolderError(RetrievalError):
 
 
 class DataFolderHeld(RetrievalError):
-    """Another process holds the data folder."""
+    """Another process holds the data folder; `holder` says which."""
+
+    def __init__(self, folder: Path, holder: str) -> None:
+        super().__init__(
+            f"The data folder {folder} is in use by {holder}: ask that server over HTTP, stop it, or choose another folder"
+            " with --data-dir."
+        )
+        self.holder = holder
 
 
 class IndexDamaged(RetrievalError):

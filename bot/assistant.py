@@ -1,0 +1,298 @@
+"""One question, from door to door: search, evidence, answer or refusal, as a stream of events. Every front end asks here.
+
+Inside are LangChain runnables (recall, search, weigh, then the chat model), children of one run for each question, so that
+callbacks (tracing) see each step. Knows no front end, no SQL and no vendor; blocking steps go over the bridge.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+from uuid import uuid4
+
+from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackHandler
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessageChunk
+from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
+
+from bot import followup, phrases, prompting, quoting
+from bot.answers import (
+    Answer,
+    Citation,
+    Delta,
+    Done,
+    Event,
+    Nearest,
+    Question,
+    Refused,
+    Searching,
+    Sources,
+    Timings,
+    Usage,
+)
+from bot.answers import Style as AnswerStyle
+from bot.bridge import Bridge
+from bot.errors import BadQuestion
+from bot.evidence import ENOUGH, Evidence, weigh
+from bot.grounding import GroundedProse
+from bot.store import ConversationStore, Turn
+from retrieval.access import Principal
+from retrieval.authority import StoredDocument
+from retrieval.documents import Hit
+from retrieval.search import Found, Searcher
+
+MAX_QUESTION = 4_000
+"""Characters; a longer text is a document, not a question."""
+PASSAGES = 10
+"""Hits the answer is looked for in."""
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerModel:
+    """The model that answers. `chat` builds it at first use: the quote style never needs it."""
+
+    name: str
+    style: AnswerStyle
+    context_length: int
+    chat: Callable[[], BaseChatModel]
+    count_tokens: Callable[[str], int]
+    arguments: Callable[[Principal, int], dict[str, Any]]
+    """What to hand to each call of the model, for a principal and a number of tokens to write at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Recalled:
+    """A question with the turns before it, and what to search for, in the order of trying."""
+
+    question: Question
+    history: tuple[Turn, ...]
+    queries: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """What was searched for, what was found, and what it says."""
+
+    query: str
+    found: Found
+    evidence: Evidence
+
+    @property
+    def sufficient(self) -> bool:
+        return self.evidence.score >= ENOUGH and bool(self.evidence.spans)
+
+
+class _Declined:
+    """The model says that the passages do not answer the question."""
+
+
+class _Course:
+    """One question on its way: its clock, its run, and what the answer is made of."""
+
+    def __init__(self, question: Question, trace_id: str, model: str) -> None:
+        self.question = question
+        self.trace_id = trace_id
+        self.model = model
+        self.search_ms = 0.0
+        self.first_ms = 0.0
+        self._start = time.perf_counter()
+
+    def elapsed_ms(self) -> float:
+        return (time.perf_counter() - self._start) * 1000
+
+    def first_token(self) -> None:
+        """Note the moment the first word of the answer is there."""
+        self.first_ms = self.first_ms or self.elapsed_ms()
+
+    def answer(
+        self,
+        text: str,
+        style: AnswerStyle,
+        *,
+        citations: Sequence[Citation] = (),
+        nearest: Sequence[Nearest] = (),
+        usage: Usage = Usage(),  # noqa: B008 (frozen)
+    ) -> Answer:
+        """The final answer, with the time it took so far."""
+        self.first_token()
+        return Answer(
+            id=self.question.id,
+            question=self.question.text,
+            text=text,
+            style=style,
+            citations=tuple(citations),
+            nearest=tuple(nearest),
+            model=self.model,
+            usage=usage,
+            timings=Timings(round(self.search_ms, 2), round(self.first_ms, 2), round(self.elapsed_ms(), 2)),
+            trace_id=self.trace_id,
+            thread=self.question.thread,
+        )
+
+
+def check_question(text: str) -> None:
+    """Raises BadQuestion for a text that is no question."""
+    if not text.strip():
+        raise BadQuestion("The question is empty: ask something.")
+    if len(text) > MAX_QUESTION:
+        raise BadQuestion(
+            f"The question has {len(text):,} characters; at most {MAX_QUESTION:,} are read: shorten it, or ingest long texts"
+            " as documents."
+        )
+
+
+class Assistant:
+    """Answers questions from what the principal may read."""
+
+    def __init__(
+        self,
+        *,
+        searcher: Searcher,
+        store: ConversationStore,
+        bridge: Bridge,
+        model: AnswerModel,
+        callbacks: Sequence[BaseCallbackHandler] = (),
+    ) -> None:
+        self._searcher = searcher
+        self._store = store
+        self._bridge = bridge
+        self._model = model
+        self._callbacks = list(callbacks)
+        self._recall: Runnable[Question, _Recalled] = RunnableLambda(self._recall_thread).with_config(run_name="recall")
+        self._weigh: Runnable[_Recalled, _Weighed] = RunnableLambda(self._weigh_queries).with_config(
+            run_name="search and weigh"
+        )
+
+    async def ask(self, question: Question) -> AsyncGenerator[Event, None]:
+        """Answer; the last event is `Done` or `Refused`. Closing the generator stops the model.
+
+        Raises BadQuestion for a text that is no question, and whatever retrieval and models raise.
+        """
+        check_question(question.text)
+        run_id = uuid4()
+        manager = AsyncCallbackManager.configure(
+            inheritable_callbacks=self._callbacks,
+            inheritable_metadata={"origin": question.origin, "thread": question.thread},
+        )
+        run = await manager.on_chain_start(None, {"question": question.text}, name="kura.ask", run_id=run_id)
+        course = _Course(question, run_id.hex, self._model.name)
+        try:
+            async with aclosing(self._answer(course, {"callbacks": run.get_child()})) as events:
+                async for event in events:
+                    yield event
+        except BaseException as error:
+            await run.on_chain_error(error)
+            raise
+        await run.on_chain_end({"trace_id": course.trace_id})
+
+    async def search(self, text: str, *, principal: Principal, k: int = 10) -> list[Hit]:
+        """The `k` best passages; raises BadQuestion."""
+        check_question(text)
+        found = await self._bridge.run(lambda: self._searcher.search(text, principal=principal, k=k))
+        return list(found.hits)
+
+    async def document(self, document_id: str, *, principal: Principal) -> StoredDocument:
+        """A whole document, so that a citation can be opened at its place; raises NotFound."""
+        return await self._bridge.run(lambda: self._searcher.document(document_id, principal=principal))
+
+    # --- the steps ---
+
+    async def _answer(self, course: _Course, config: RunnableConfig) -> AsyncGenerator[Event, None]:
+        # 1. What to search for: a follow-up is made to stand alone.
+        recalled = await self._recall.ainvoke(course.question, config)
+        yield Searching(recalled.queries[0])
+        # 2. Search, and weigh the evidence.
+        weighed = await self._weigh.ainvoke(recalled, config)
+        course.search_ms = course.elapsed_ms()
+        nearest = quoting.nearest(weighed.found.hits)
+        yield Sources(nearest)
+        # 3. Refuse, generate, or quote.
+        sufficient = weighed.sufficient
+        if sufficient and self._model.style == "generate":
+            async with aclosing(self._generate(course, recalled, weighed, config)) as events:
+                async for event in events:
+                    if isinstance(event, _Declined):
+                        sufficient = False
+                        break
+                    yield event
+                    if isinstance(event, Done):
+                        return
+        if not sufficient:
+            text = phrases.refusal(course.question.text, nearest)
+            answer = course.answer(text, "refusal", nearest=nearest)
+            await self._keep(course, weighed, answer)
+            yield Delta(text)
+            yield Refused(answer)
+            return
+        # The quote style, and what is left when nothing the model said stands in the passages.
+        pieces, citations = quoting.compose(weighed.evidence.spans)
+        answer = course.answer("".join(pieces), "quote", citations=citations)
+        await self._keep(course, weighed, answer)
+        for piece in pieces:
+            yield Delta(piece)
+        yield Done(answer)
+
+    async def _recall_thread(self, question: Question) -> _Recalled:
+        history: Sequence[Turn] = ()
+        if question.thread:
+            history = await self._bridge.run(lambda: self._store.history(question.thread, principal=question.principal))
+        return _Recalled(question, tuple(history), tuple(followup.queries(question.text, history)))
+
+    async def _weigh_queries(self, recalled: _Recalled) -> _Weighed:
+        """Try each query; the first with sufficient evidence counts, else the first."""
+        principal = recalled.question.principal
+
+        def work(query: str) -> _Weighed:
+            found = self._searcher.search(query, principal=principal, k=PASSAGES)
+            return _Weighed(query, found, weigh(query, found.hits, found.rarity))
+
+        tried = []
+        for query in recalled.queries:
+            weighed = await self._bridge.run(partial(work, query))
+            if weighed.sufficient:
+                return weighed
+            tried.append(weighed)
+        return tried[0]
+
+    async def _generate(
+        self, course: _Course, recalled: _Recalled, weighed: _Weighed, config: RunnableConfig
+    ) -> AsyncGenerator[Event | _Declined, None]:
+        """Stream prose sentence by sentence; one that no passage says is dropped before anybody sees it.
+
+        Ends without `Done` if nothing was left, and with `_Declined` if the model says that the passages do not answer.
+        """
+        prompt = prompting.build(
+            course.question.text,
+            recalled.history,
+            weighed.found.hits,
+            context_length=self._model.context_length,
+            count_tokens=self._model.count_tokens,
+        )
+        chat = await self._bridge.run(self._model.chat)
+        prose = GroundedProse(prompt.passages, weighed.found.rarity)
+        usage = Usage()
+        arguments = self._model.arguments(course.question.principal, prompt.max_tokens)
+        chunks = chat.astream(list(prompt.messages), config, **arguments)
+        async with aclosing(cast(AsyncGenerator[AIMessageChunk, None], chunks)) as stream:
+            async for chunk in stream:
+                if chunk.usage_metadata:
+                    usage = Usage(chunk.usage_metadata["input_tokens"], chunk.usage_metadata["output_tokens"])
+                for piece in prose.feed(str(chunk.text)):
+                    course.first_token()
+                    yield Delta(piece)
+        for piece in prose.finish():
+            course.first_token()
+            yield Delta(piece)
+        if prose.citations:
+            answer = course.answer(prose.text, "generate", citations=prose.citations, usage=usage)
+            await self._keep(course, weighed, answer)
+            yield Done(answer)
+        elif prose.declined:
+            yield _Declined()
+
+    async def _keep(self, course: _Course, weighed: _Weighed, answer: Answer) -> None:
+        await self._bridge.run(lambda: self._store.save_turn(course.question, weighed.query, answer))

@@ -1,0 +1,210 @@
+"""`kura ask`, `kura search`, `kura show`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import uuid4
+
+import typer
+
+from bot.cli.options import AsName, Config, DataDir, Groups, Json, Jsonl, settings
+
+if TYPE_CHECKING:
+    from bot.answers import Answer
+    from bot.assistant import Assistant
+
+StyleOption = Annotated[
+    str | None,
+    typer.Option("--style", metavar="quote|generate", help="Answer in this style. Default: what the model is good at."),
+]
+QuestionText = Annotated[str | None, typer.Argument(metavar="QUESTION", show_default=False)]
+
+
+def ask(
+    context: typer.Context,
+    question: QuestionText = None,
+    jsonl: Jsonl = None,
+    thread: Annotated[str, typer.Option("--thread", metavar="NAME", help="Go on in this conversation.")] = "",
+    style: StyleOption = None,
+    as_name: AsName = "",
+    group: Groups = None,
+    as_json: Json = False,
+    data_dir: DataDir = None,
+    config: Config = None,
+) -> None:
+    """Ask a question; the answer is quoted from the documents, with citations."""
+    from bot.answers import Question
+    from bot.identity import local_principal
+    from bot.payloads import answer_payload
+    from bot.wiring import open_kura
+
+    _one_of(question, jsonl)
+    chosen = settings(context, data_dir, config)
+    principal = local_principal(as_name, group or ())
+    with open_kura(chosen, holder="kura ask", style=style) as kura:
+
+        def asked(id_: str, text: str) -> dict[str, Any]:
+            answer = asyncio.run(_last(kura.assistant, Question(id_, text, principal, thread)))
+            return answer_payload(answer).model_dump(mode="json")
+
+        if jsonl is not None:
+            raise typer.Exit(_each_line(jsonl, asked))
+        _hint_if_empty(kura.is_empty())
+        if as_json:
+            from bot.cli.output import print_json
+
+            print_json(asked(uuid4().hex, question or ""))
+        else:
+            asyncio.run(_stream(kura.assistant, Question(uuid4().hex, question or "", principal, thread)))
+
+
+def search(
+    context: typer.Context,
+    question: QuestionText = None,
+    jsonl: Jsonl = None,
+    k: Annotated[int, typer.Option("-k", min=1, max=100, help="How many passages.")] = 10,
+    as_name: AsName = "",
+    group: Groups = None,
+    as_json: Json = False,
+    data_dir: DataDir = None,
+    config: Config = None,
+) -> None:
+    """Find passages, best first, without answering."""
+    from bot.identity import local_principal
+    from bot.payloads import search_payload
+    from bot.wiring import open_kura
+
+    _one_of(question, jsonl)
+    chosen = settings(context, data_dir, config)
+    principal = local_principal(as_name, group or ())
+    with open_kura(chosen, holder="kura search") as kura:
+
+        def found(id_: str, text: str) -> dict[str, Any]:
+            hits = kura.searcher.search(_checked(text), principal=principal, k=k).hits
+            return search_payload(id_, text, hits).model_dump(mode="json")
+
+        if jsonl is not None:
+            raise typer.Exit(_each_line(jsonl, found))
+        from bot.cli.output import out, print_hits, print_json
+
+        _hint_if_empty(kura.is_empty())
+        if as_json:
+            print_json(found(uuid4().hex, question or ""))
+        else:
+            print_hits(out(), kura.searcher.search(_checked(question or ""), principal=principal, k=k).hits)
+
+
+def show(
+    context: typer.Context,
+    document_id: Annotated[str, typer.Argument(metavar="DOCUMENT_ID", help="As a citation gives it.")],
+    start: Annotated[int, typer.Option("--start", min=0, help="First character.")] = 0,
+    end: Annotated[int | None, typer.Option("--end", min=0, help="Character after the last one.")] = None,
+    as_name: AsName = "",
+    group: Groups = None,
+    as_json: Json = False,
+    data_dir: DataDir = None,
+    config: Config = None,
+) -> None:
+    """Print a document's stored text, or the span a citation names: to check a quote to the character."""
+    from bot.cli.output import print_json, printable
+    from bot.identity import local_principal
+    from bot.wiring import open_kura
+
+    chosen = settings(context, data_dir, config)
+    with open_kura(chosen, holder="kura show") as kura:
+        document = kura.searcher.document(document_id, principal=local_principal(as_name, group or ()))
+    text = document.text[start:end]
+    if as_json:
+        print_json({"document_id": document.id, "title": document.title, "address": document.address, "text": text})
+    else:
+        sys.stdout.write(printable(text) + "\n" if sys.stdout.isatty() else text)
+
+
+def _one_of(question: str | None, jsonl: Path | None) -> None:
+    if (question is None) == (jsonl is None):
+        raise typer.BadParameter("give either a QUESTION or --jsonl FILE")
+
+
+def _checked(text: str) -> str:
+    from bot.assistant import check_question
+
+    check_question(text)
+    return text
+
+
+def _hint_if_empty(empty: bool) -> None:
+    if empty:
+        typer.echo("kura: Nothing has been ingested yet: run `kura ingest FOLDER` first.", err=True)
+
+
+async def _last(assistant: Assistant, question: Any) -> Answer:
+    from bot.answers import Done, Refused
+
+    async for event in assistant.ask(question):
+        if isinstance(event, (Done, Refused)):
+            return event.answer
+    raise AssertionError("an answer ends with Done or Refused")
+
+
+async def _stream(assistant: Assistant, question: Any) -> None:
+    from bot.answers import Delta, Done, Refused
+    from bot.cli.output import out, print_sources, printable
+
+    console = out()
+    async for event in assistant.ask(question):
+        if isinstance(event, Delta):
+            console.print(printable(event.text), end="", markup=False)
+        elif isinstance(event, (Done, Refused)):
+            console.print("\n")
+            print_sources(console, event.answer)
+
+
+def _each_line(file: Path, answer: Callable[[str, str], dict[str, Any]]) -> int:
+    """Answer each line; a line that cannot be answered gets an error in its place. Returns the exit code."""
+    from bot.cli.output import print_json
+    from bot.errors import explain
+
+    code = 0
+    for number, line in enumerate(_lines(file), 1):
+        id_ = str(number)
+        try:
+            id_, text = _asked(line, number)
+            payload = answer(id_, text)
+        except Exception as error:
+            explained = explain(error)
+            if not explained.known:
+                raise
+            payload = {"id": id_, "error": explained.sentence}
+            code = 1
+        print_json(payload)
+    return code
+
+
+def _lines(file: Path) -> Iterator[str]:
+    from bot.errors import BadQuestion
+
+    try:
+        if str(file) == "-":
+            yield from sys.stdin
+        else:
+            with file.open(encoding="utf-8") as opened:
+                yield from (line for line in opened if line.strip())
+    except OSError as error:
+        raise BadQuestion(f"{file} cannot be read ({error.strerror}): check the path.") from error
+    except UnicodeDecodeError as error:
+        raise BadQuestion(f"{file} is not UTF-8 text: save it as UTF-8.") from error
+
+
+def _asked(line: str, number: int) -> tuple[str, str]:
+    from bot.errors import BadQuestion
+
+    try:
+        value = json.loads(line)
+        return str(value["id"]), str(value["question"])
+    except (ValueError, KeyError, TypeError):
+        raise BadQuestion(f'line {number} is not an object with "id" and "question".') from None

@@ -1,0 +1,56 @@
+"""Options that several commands share, and what they add up to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
+
+DataDir = Annotated[
+    Path | None,
+    typer.Option(
+        "--data-dir", metavar="DIR", help="Where the index is kept. Default: $KURA_DATA_DIR, else the XDG data folder."
+    ),
+]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", metavar="FILE", help="The settings file. Default: ./kura.toml, if there is one."),
+]
+AsName = Annotated[str, typer.Option("--as", metavar="NAME", help="Ask as this person.")]
+Groups = Annotated[
+    list[str] | None, typer.Option("--group", metavar="GROUP", help="A group this person is in; may be repeated.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Jsonl = Annotated[
+    Path | None,
+    typer.Option(
+        "--jsonl",
+        metavar="FILE",
+        help='Answer a file of {"id", "question"} lines ("-": standard input), a JSON line each.',
+    ),
+]
+
+
+@dataclass(slots=True)
+class Global:
+    """Options given before the command."""
+
+    data_dir: Path | None = None
+    config: Path | None = None
+
+
+def settings(
+    context: typer.Context, data_dir: Path | None = None, config: Path | None = None, **overrides: Any
+) -> Settings:
+    """The settings, with what was said before and after the command; after wins. Raises SettingsError."""
+    from bot.settings import load
+
+    before = context.find_root().obj or Global()
+    chosen = data_dir or before.data_dir
+    flags = {"data_dir": chosen.absolute()} if chosen else {}
+    return load(config or before.config, {**flags, **overrides})

@@ -1,0 +1,46 @@
+"""`kura serve`: the HTTP server, and Discord when there is a token."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bot.cli.options import Config, DataDir, settings
+
+
+def serve(
+    context: typer.Context,
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen on.")] = None,
+    port: Annotated[
+        int | None, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes a free one.")
+    ] = None,
+    data_dir: DataDir = None,
+    config: Config = None,
+) -> None:
+    """Answer over HTTP, and in Discord when a token is set, until interrupted."""
+    import uvicorn
+
+    from bot.logs import configure_logs
+    from bot.wiring import listen, open_kura, web_app
+
+    configure_logs("info")
+    chosen = settings(context, data_dir, config)
+    with (
+        listen(host or chosen.server.host, chosen.server.port if port is None else port) as socket,
+        open_kura(chosen, holder="kura serve") as kura,
+    ):
+        address, number = socket.getsockname()[:2]
+        shown = f"[{address}]" if ":" in address else address
+        typer.echo(f"Kura answers on http://{shown}:{number} (documentation: /docs). Ctrl-C ends it.", err=True)
+        config = uvicorn.Config(
+            web_app(kura),
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            server_header=False,
+            ws="none",
+            timeout_graceful_shutdown=5,
+        )
+        server = uvicorn.Server(config)
+        server.run(sockets=[socket])

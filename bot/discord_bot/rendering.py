@@ -1,0 +1,56 @@
+"""An answer as Discord messages. Pure; knows no client.
+
+Nothing in the text becomes a mention, a link or a preview: documents and models write text, and only the addresses of
+our own citations may be links.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlsplit
+
+from bot.answers import Answer, Citation
+from bot.discord_bot.escaping import break_mentions, literal, prose, without_code
+from bot.discord_bot.splitting import split
+
+_SMALL = "-# "
+"""Discord's mark for a line of small grey text."""
+
+_URL_SAFE = "/:?#[]@!$&'()*+,;=%~"
+
+
+def render(answer: Answer) -> list[str]:
+    """The answer's text and under it its numbered citations, or the nearest documents if it is a refusal.
+
+    Returns at least one piece, each of at most 2,000 characters and not blank.
+    """
+    text = prose(answer.text) if answer.style == "generate" else literal(answer.text)
+    sources = [_citation(citation) for citation in answer.citations]
+    sources += [f"{_SMALL}• {without_code(near.title)} · {_address(near.address)}" for near in answer.nearest]
+    return split("\n\n".join(part for part in (text.strip(), "\n".join(sources)) if part)) or ["…"]
+
+
+def render_sentence(sentence: str) -> list[str]:
+    """One sentence of our own (an error, say), which may quote what somebody wrote."""
+    return split(without_code(sentence)) or ["…"]
+
+
+def _citation(citation: Citation) -> str:
+    where = " › ".join(without_code(step) for step in (citation.title, *citation.heading) if step.strip())
+    page = "" if citation.page is None else f", p. {citation.page}"
+    line = f":{citation.line}" if citation.page is None and not _is_link(citation.address) else ""
+    return f"{_SMALL}[{citation.n}] {where} · {_address(citation.address, line)}{page}"
+
+
+def _address(address: str, line: str = "") -> str:
+    """A link that unfolds no preview, or a path as inline code."""
+    if _is_link(address):
+        return f"<{quote(address, safe=_URL_SAFE)}>"
+    path = " ".join(address.split()) + line
+    return without_code(path) if "`" in path else f"`{break_mentions(path)}`"
+
+
+def _is_link(address: str) -> bool:
+    try:
+        return urlsplit(address).scheme in {"http", "https"}
+    except ValueError:  # not an address after all, "https://[": show it as it is written
+        return False

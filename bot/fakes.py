@@ -1,0 +1,92 @@
+"""An assistant that follows a script, for tests of front ends and for trying one without a model or an index."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from bot.answers import Event, Question
+from retrieval.access import Principal
+from retrieval.documents import Hit
+from retrieval.errors import NotFound
+
+HOLD: Final = "hold"
+"""A step of a script: wait until `release()` is called."""
+
+Step = Event | Exception | Literal["hold"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedDocument:
+    """A whole document, as an assistant hands it out."""
+
+    id: str
+    title: str
+    address: str
+    language: str
+    text: str
+
+
+class ScriptedAssistant:
+    """Plays `script` for every question: events are yielded, exceptions raised, HOLD waits for `release()`.
+
+    A script without events is legal: its generator ends without an answer, as a faulty assistant's would.
+    `documents` maps a document to the groups that may read it; what may not be read is not found.
+    """
+
+    def __init__(
+        self,
+        script: Sequence[Step] = (),
+        *,
+        hits: Sequence[Hit] | Exception = (),
+        documents: Mapping[ScriptedDocument, frozenset[str]] | None = None,
+    ) -> None:
+        self.questions: list[Question] = []
+        self.searches: list[tuple[str, Principal, int]] = []
+        self.holding = asyncio.Event()
+        """Set while (and after) a generator has reached HOLD."""
+        self.closed = asyncio.Event()
+        """Set when a generator has ended, for whatever reason, and its clean-up has run to its end."""
+        self._script = script
+        self._hits = hits
+        self._documents = documents or {}
+        self._released = asyncio.Event()
+
+    def release(self) -> None:
+        """Let every HOLD go on, now and later."""
+        self._released.set()
+
+    async def ask(self, question: Question) -> AsyncGenerator[Event, None]:
+        """Record the question and play the script."""
+        self.questions.append(question)
+        try:
+            for step in self._script:
+                if isinstance(step, Exception):
+                    raise step
+                if isinstance(step, str):
+                    self.holding.set()
+                    await self._released.wait()
+                else:
+                    yield step
+        finally:
+            # a real assistant awaits while it gives an engine's slot back: a caller that breaks this breaks that
+            await asyncio.sleep(0)
+            self.closed.set()
+
+    async def search(self, text: str, *, principal: Principal, k: int) -> list[Hit]:
+        """Record the search and return the first `k` hits given, or raise the exception given."""
+        self.searches.append((text, principal, k))
+        if isinstance(self._hits, Exception):
+            raise self._hits
+        return list(self._hits[:k])
+
+    async def document(self, document_id: str, *, principal: Principal) -> ScriptedDocument:
+        """The document of that id, if `principal` shares a group with it. Raises NotFound."""
+        for document, groups in self._documents.items():
+            if document.id == document_id and not groups.isdisjoint(principal.groups):
+                return document
+        raise NotFound(
+            f"There is no document {document_id!r} that you may read: take its id from an answer's citation."
+        )

@@ -1,0 +1,34 @@
+"""Makes a follow-up question stand alone, without a model. Pure.
+
+A follow-up leans on the turn before it: it is short, begins like one, or points back with a pronoun. Such a question is
+searched for together with the question it follows. Any other is searched for by itself first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from retrieval.terms import content_terms
+
+from bot.store import Turn
+
+_POINTS_BACK = re.compile(
+    r"^\s*(and|but|or|so|then|also|what about|how about|what if|same)\b"
+    r"|\b(it|its|that|this|those|these|they|them|their|there|one|ones|he|she|his|her|him)\b"
+    r"|^(それ|これ|あれ|そこ|その|この|では|じゃあ|じゃ|で、|あと|また|ほか)|の場合は|についても",
+    re.IGNORECASE,
+)
+
+FEW_TERMS = 2
+"""A question with no more content terms than this says too little by itself."""
+
+
+def queries(question: str, history: Sequence[Turn]) -> list[str]:
+    """What to search for, in the order of trying: the first with sufficient evidence counts. Never empty."""
+    if not history:
+        return [question]
+    together = f"{history[-1].query} {question}"
+    if _POINTS_BACK.search(question) or len(content_terms(question)) <= FEW_TERMS:
+        return [together, question]
+    return [question, together]

@@ -1,0 +1,54 @@
+"""Credentials into a `Principal`: the only place where one is made. Knows no front end's protocol."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+
+from bot.errors import NotAllowed
+from retrieval.access import EVERYBODY, Audience, Principal
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A program that asks over HTTP: who it is, its groups, and the SHA-256 of its token (hexadecimal)."""
+
+    name: str
+    groups: frozenset[str]
+    token_sha256: str
+
+
+def local_principal(name: str = "", groups: Iterable[str] = ()) -> Principal:
+    """Whoever sits at the command line; they hold the data folder, so they may say who they are."""
+    return Principal(f"local:{name or 'somebody'}", frozenset(groups) | {EVERYBODY})
+
+
+def discord_principal(user_id: int) -> Principal:
+    """A person on Discord: in `all` only, and shown only what may leave the company."""
+    return Principal(f"discord:{user_id}", frozenset({EVERYBODY}), Audience.DISCORD)
+
+
+class BearerTokens:
+    """Turns an `Authorization` header into a principal.
+
+    No header is an unnamed person, who is only in `all`. Raises NotAllowed for a header that names nobody: a program with
+    a mistyped token must not silently see less.
+    """
+
+    def __init__(self, clients: Sequence[Client]) -> None:
+        self._clients = tuple(clients)
+
+    def __call__(self, authorization: str | None) -> Principal:
+        if authorization is None:
+            return Principal("http:anonymous", frozenset({EVERYBODY}))
+        scheme, _, token = authorization.partition(" ")
+        digest = sha256(token.strip().encode("utf-8", "surrogateescape")).hexdigest()
+        found: Client | None = None
+        for client in self._clients:  # all of them, so that the time taken tells nothing
+            if hmac.compare_digest(client.token_sha256, digest):
+                found = client
+        if found is None or scheme.lower() != "bearer":
+            raise NotAllowed("This token is not known here: check it, or ask without one for what everybody may read.")
+        return Principal(f"client:{found.name}", found.groups | {EVERYBODY})

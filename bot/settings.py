@@ -1,0 +1,260 @@
+"""The settings: read once from flags, environment and `kura.toml`, then frozen. Builds nothing (`bot/wiring.py` does).
+
+A flag wins over the environment (`KURA_SECTION_KEY`), the environment over the file, the file over the defaults.
+Unknown keys are refused, in the file and in the environment. Relative paths in the file count from the file's folder.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import platformdirs
+import pydantic_settings
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from bot.errors import SettingsError
+
+CONFIG_FILE = "kura.toml"
+_PREFIX = "KURA_"
+_NOT_SETTINGS = frozenset({"KURA_CONFIG"})
+
+
+def _names(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+"""A list of names; in the environment, separated by commas."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelSettings(_Section):
+    """The chat model. With no `path` and no `component` it is the starter model."""
+
+    path: Path | None = Field(
+        None, description="A GGUF file of your own. Default: the starter model that is installed with Kura."
+    )
+    sha256: str = Field(
+        "", pattern="^([0-9a-f]{64})?$", description="The file's checksum; a file that differs is refused."
+    )
+    template: str = Field("chatml", description="The chat template the model was trained with.")
+    answer_style: Literal["quote", "generate"] | None = Field(
+        None,
+        description="`quote` copies sentences, `generate` writes prose with `[n]` marks. Default: what the model is good at.",
+    )
+    context_length: int = Field(4096, ge=512, le=1_048_576, description="Tokens of prompt and answer together.")
+    gpu_layers: int = Field(0, ge=-1, description="Layers to put on the GPU; -1 is all of them.")
+    threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0 is one for each core.")
+    component: str = Field(
+        "",
+        description="A LangChain chat model by dotted path, such as `langchain_openai.ChatOpenAI`, in place of a file.",
+    )
+    arguments: dict[str, Any] = Field(default_factory=dict, description="Arguments of `component`.")
+
+    @model_validator(mode="after")
+    def _one_model(self) -> ModelSettings:
+        if self.path and self.component:
+            raise ValueError("give either path or component, not both")
+        return self
+
+
+class EmbedderSettings(_Section):
+    """The embedder. With no `path` and no `component` it is the starter embedder."""
+
+    path: Path | None = Field(
+        None, description="A GGUF embedding model. Default: the starter embedder that is installed with Kura."
+    )
+    sha256: str = Field(
+        "", pattern="^([0-9a-f]{64})?$", description="The file's checksum; a file that differs is refused."
+    )
+    query_prefix: str = Field("", description="What the model wants to read before a question.")
+    passage_prefix: str = Field("", description="What the model wants to read before a passage.")
+    languages: Names = Field((), description="Languages the model is good at, such as `en,ja`; empty: all.")
+    component: str = Field("", description="A LangChain `Embeddings` by dotted path, in place of a file.")
+    arguments: dict[str, Any] = Field(default_factory=dict, description="Arguments of `component`.")
+
+    @model_validator(mode="after")
+    def _one_embedder(self) -> EmbedderSettings:
+        if self.path and self.component:
+            raise ValueError("give either path or component, not both")
+        return self
+
+
+class SourceSettings(_Section):
+    """A folder that `kura ingest` reads when it is given no path."""
+
+    name: str = Field(min_length=1, description="What people call it.")
+    path: Path = Field(description="A folder, or one file.")
+    readers: Names = Field(("all",), min_length=1, description="Groups that may read it; everybody is in `all`.")
+    discord: bool = Field(False, description="Whether its text may be shown on Discord, outside the company.")
+
+
+class ClientSettings(_Section):
+    """A program that asks over HTTP with a token of its own."""
+
+    name: str = Field(min_length=1, description="Who it is.")
+    groups: Names = Field((), description="Groups it is in, besides `all`.")
+    token_sha256: str = Field(pattern="^[0-9a-f]{64}$", description="The SHA-256 of its token, in hexadecimal.")
+
+
+class ServerSettings(_Section):
+    """The HTTP server."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8642, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    hosts: Names = Field(("localhost", "127.0.0.1", "[::1]"), description="Host names that requests may use.")
+    clients: tuple[ClientSettings, ...] = Field((), description="Programs with a token of their own.")
+
+
+class DiscordSettings(_Section):
+    """The Discord bot; it runs with `kura serve` when there is a token."""
+
+    token: SecretStr = Field(SecretStr(""), description="The bot's token. Better: `token_file`, or the environment.")
+    token_file: Path | None = Field(None, description="A file that holds the token and nothing else.")
+
+
+class Settings(BaseSettings):
+    """Everything that can be set."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=_PREFIX, env_nested_delimiter="_", env_nested_max_split=1
+    )
+
+    data_dir: Path = Field(
+        default_factory=lambda: Path(platformdirs.user_data_dir("kura", appauthor=False)),
+        description="Where the index and the conversations are kept. Default: the user's data folder (XDG).",
+    )
+    model: ModelSettings = Field(default_factory=ModelSettings)
+    embedder: EmbedderSettings = Field(default_factory=EmbedderSettings)
+    sources: tuple[SourceSettings, ...] = Field((), description="What `kura ingest` reads when it is given no path.")
+    server: ServerSettings = Field(default_factory=ServerSettings)
+    discord: DiscordSettings = Field(default_factory=DiscordSettings)
+
+    @field_validator("sources")
+    @classmethod
+    def _names_differ(cls, sources: tuple[SourceSettings, ...]) -> tuple[SourceSettings, ...]:
+        names = [source.name for source in sources]
+        if len(set(names)) != len(names):
+            raise ValueError("two sources have the same name")
+        return sources
+
+
+def load(config: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Read the settings; `overrides` are flags. Raises SettingsError with one sentence naming the key and the place.
+
+    `config` None looks at KURA_CONFIG, then for `kura.toml` in the working folder; neither need exist.
+    """
+    file = config or (Path(os.environ["KURA_CONFIG"]) if os.environ.get("KURA_CONFIG") else None)
+    path = file or (Path(CONFIG_FILE) if Path(CONFIG_FILE).is_file() else None)
+    values = _read(path) if path else {}
+    _refuse_unknown_environment(os.environ)
+
+    class _Sources(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, InitSettingsSource(settings_cls, init_kwargs=values)
+
+    try:
+        return _Sources(**dict(overrides or {}))
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"]) or "settings"
+        where = f"{path} or the environment" if path else "the environment"
+        raise SettingsError(f"{where}: {key}: {_reason(first['type'], first['msg'], key)}.") from None
+    except pydantic_settings.SettingsError as error:
+        raise SettingsError(f"the environment: {error}".rstrip(".") + ".") from None
+
+
+def environment_names() -> list[str]:
+    """Every environment variable that is a setting."""
+    return sorted(f"{_PREFIX}{key.replace('.', '_').upper()}" for key, _ in keys())
+
+
+def keys() -> Iterable[tuple[str, str]]:
+    """Every setting as `section.key`, with its description; lists of tables as `sources[].name`."""
+    for name, field in Settings.model_fields.items():
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            yield from ((f"{name}.{key}", inner.description or "") for key, inner in section.model_fields.items())
+        else:
+            yield name, field.description or ""
+
+
+def discord_token(settings: Settings) -> str:
+    """The bot's token, or "" if there is none; raises SettingsError if its file cannot be read."""
+    file = settings.discord.token_file
+    if file is None:
+        return settings.discord.token.get_secret_value().strip()
+    try:
+        return file.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(
+            f"discord.token_file: {file} cannot be read: check the path and its permissions."
+        ) from error
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(f"{path} does not exist: run `kura init` to write one.") from None
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be read ({error.strerror}): check the path and its permissions.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}.") from error
+    _absolute_paths(values, path.resolve().parent)
+    return values
+
+
+def _absolute_paths(values: dict[str, Any], folder: Path) -> None:
+    for name, key in (("model", "path"), ("embedder", "path"), ("discord", "token_file")):
+        section = values.get(name)
+        if isinstance(section, dict) and isinstance(section.get(key), str):
+            section[key] = folder / Path(section[key]).expanduser()
+    for source in values.get("sources", []) if isinstance(values.get("sources"), list) else []:
+        if isinstance(source, dict) and isinstance(source.get("path"), str):
+            source["path"] = folder / Path(source["path"]).expanduser()
+    if isinstance(values.get("data_dir"), str):
+        values["data_dir"] = folder / Path(values["data_dir"]).expanduser()
+
+
+def _refuse_unknown_environment(environ: Mapping[str, str]) -> None:
+    known = {*environment_names(), *_NOT_SETTINGS}
+    for name in environ:
+        if name.startswith(_PREFIX) and name.upper() not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {near[0]}?" if near else "see docs/settings.md for those that are."
+            raise SettingsError(f"the environment: {name} is no setting: {hint}")
+
+
+def _reason(kind: str, message: str, key: str) -> str:
+    if kind == "extra_forbidden":
+        leaf = key.rsplit(".", 1)[-1]
+        near = difflib.get_close_matches(leaf, {known.rsplit(".", 1)[-1] for known, _ in keys()}, n=1)
+        return "there is no such setting" + (f"; did you mean {near[0]}?" if near else "; see docs/settings.md")
+    return message[0].lower() + message[1:]

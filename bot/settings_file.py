@@ -1,0 +1,98 @@
+"""The settings as text: the commented `kura.toml` that `kura init` writes, and what `kura config show` prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+
+from bot.settings import Settings
+
+MASK = "********"
+
+_TEMPLATE = """\
+# Kura's settings. Every line here is optional; docs/settings.md explains each one.
+# Relative paths count from this file's folder. The environment wins over this file: KURA_SERVER_PORT=9000.
+
+# data_dir = "kura-data"               # where the index is kept; default: your XDG data folder
+
+# What `kura ingest` reads when it is given no path. Repeat the table for each folder.
+# [[sources]]
+# name = "handbook"
+# path = "docs/handbook"               # a folder, or one file
+# readers = ["all"]                    # groups that may read it; everybody is in "all"
+# discord = false                      # true: its text may be shown on Discord, outside the company
+
+# The chat model. Without a path: the starter model, which quotes sentences and writes none.
+# [model]
+# path = "models/my-model.gguf"
+# sha256 = ""                          # its checksum; a file that differs is refused
+# template = "chatml"                  # the chat template it was trained with
+# answer_style = "generate"            # "quote": sentences verbatim; "generate": prose with [n] marks
+# context_length = 4096
+# gpu_layers = 0                       # -1: all layers on the GPU
+# component = "langchain_openai.ChatOpenAI"    # in place of path: any LangChain chat model ...
+# arguments = { base_url = "http://127.0.0.1:8000/v1", model = "local", api_key = "none" }    # ... and its arguments
+
+# The embedder. Without a path: the starter embedder (English).
+# [embedder]
+# path = "models/my-embedder.gguf"
+# query_prefix = "query: "
+# passage_prefix = "passage: "
+# languages = ["en", "ja"]             # what it is good at
+
+# [server]
+# host = "127.0.0.1"
+# port = 8642
+# hosts = ["localhost", "127.0.0.1", "[::1]"]    # host names that requests may use
+
+# A program that asks over HTTP with `Authorization: Bearer TOKEN`.
+# [[server.clients]]
+# name = "hr-portal"
+# groups = ["hr"]
+# token_sha256 = ""                    # printf %s TOKEN | sha256sum
+
+# [discord]
+# token_file = "/etc/kura/discord-token"         # or the environment: KURA_DISCORD_TOKEN
+"""
+
+
+def template() -> str:
+    """A commented kura.toml that changes nothing as it stands."""
+    return _TEMPLATE
+
+
+def shown(settings: Settings) -> dict[str, Any]:
+    """Every setting by its key, secrets masked."""
+    return dict(_flat("", settings))
+
+
+def _flat(prefix: str, section: BaseModel) -> list[tuple[str, Any]]:
+    rows: list[tuple[str, Any]] = []
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            rows += _flat(f"{prefix}{name}.", value)
+        else:
+            rows.append((prefix + name, _plain(name, value)))
+    return rows
+
+
+def _plain(name: str, value: Any) -> Any:
+    if isinstance(value, SecretStr):
+        return MASK if value.get_secret_value() else ""
+    if isinstance(value, BaseModel):
+        return {inner: _plain(inner, getattr(value, inner)) for inner in type(value).model_fields}
+    if isinstance(value, (list, tuple)):
+        return [_plain(name, one) for one in value]
+    if isinstance(value, dict):
+        return {key: MASK if _secret(key) else _plain(key, one) for key, one in value.items()}
+    if _secret(name) and value:
+        return MASK
+    return value if isinstance(value, (bool, int, float, str)) or value is None else str(value)
+
+
+def _secret(name: str) -> bool:
+    """Whether a key names a secret. The path of a secret's file is none; a hash of a token is treated as one."""
+    lowered = name.lower()
+    return not lowered.endswith("_file") and any(word in lowered for word in ("token", "key", "password", "secret"))

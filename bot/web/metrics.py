@@ -1,0 +1,52 @@
+"""Counts for Prometheus, one registry for each server. Knows no question, answer text or principal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from bot.answers import Answer
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+_ASK_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0)
+"""From a quote out of a warm index to a long answer of a large model on a CPU."""
+
+
+class Metrics:
+    """What a server counts. `waiting` tells how many questions wait for the model, if somebody knows."""
+
+    def __init__(self, *, waiting: Callable[[], int] | None = None) -> None:
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "kura_http_requests",
+            "HTTP requests answered, by method, route and status (499: the client went away first).",
+            ("method", "route", "status"),
+            registry=self._registry,
+        )
+        self._ask = Histogram(
+            "kura_ask_seconds",
+            "Seconds from taking up a question to its whole answer, by answer style.",
+            ("style",),
+            buckets=_ASK_BUCKETS_S,
+            registry=self._registry,
+        )
+        self._refusals = Counter("kura_refusals", "Questions the documents held no answer to.", registry=self._registry)
+        if waiting is not None:
+            queue = Gauge("kura_questions_waiting", "Questions that wait for the model.", registry=self._registry)
+            queue.set_function(waiting)
+
+    def answered_request(self, *, method: str, route: str, status: int) -> None:
+        """Count a request. `route` is a route's template, never a path as sent: the labels stay few."""
+        self._requests.labels(method, route, str(status)).inc()
+
+    def answered_question(self, answer: Answer) -> None:
+        """Count an answer and how long it took."""
+        self._ask.labels(answer.style).observe(answer.timings.total_ms / 1000)
+        if answer.refused:
+            self._refusals.inc()
+
+    def exposition(self) -> bytes:
+        """All counts, in Prometheus' text format."""
+        return generate_latest(self._registry)

@@ -1,0 +1,48 @@
+"""What the HTTP front end needs from the rest of the platform. Knows nobody who provides it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from typing import Any, Protocol
+
+from bot.answers import Event, Question
+from retrieval.access import Principal
+from retrieval.documents import Hit
+
+
+class ReadableDocument(Protocol):
+    """A live document with its whole text; offsets of citations count in `text`."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def language(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+
+
+class Assistant(Protocol):
+    """Answers, searches and shows documents, each for one principal."""
+
+    def ask(self, question: Question) -> AsyncGenerator[Event, None]:
+        """Events of one answer, the last being `Done` or `Refused`. Closing the generator frees what it holds."""
+
+    async def search(self, text: str, *, principal: Principal, k: int) -> Sequence[Hit]:
+        """The best `k` passages `principal` may read, best first."""
+
+    async def document(self, document_id: str, *, principal: Principal) -> ReadableDocument:
+        """The whole document. Raises NotFound, for what may not be read as for what is not there."""
+
+
+Identify = Callable[[str | None], Principal]
+"""Turns an Authorization header (None: not sent) into who asks. Runs on the event loop: quick. Raises NotAllowed."""
+
+Readiness = Callable[[], Awaitable[None]]
+"""Returns when index and model are usable; raises the fault that stands in the way."""
+
+BackgroundTask = Callable[[], Coroutine[Any, Any, None]]
+"""Something that runs as long as the server does, and is cancelled at its end."""

@@ -1,0 +1,52 @@
+"""`POST /v1/search` and `GET /v1/documents/{document_id}`: passages, and the whole text a citation counts in."""
+
+from typing import Annotated
+from uuid import uuid4
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel
+
+from bot.payloads import SearchPayload, search_payload
+from bot.web.bodies import SearchRequest
+from bot.web.callers import Caller, json_only
+from bot.web.disconnects import while_connected
+from bot.web.faults import FAULTS, FaultPayload
+from bot.web.ports import Assistant
+from retrieval.access import Principal
+
+
+class DocumentPayload(BaseModel):
+    """A whole document; `text[start:end]` of a citation is its quote, counted in characters (code points)."""
+
+    document_id: str
+    title: str
+    address: str
+    language: str
+    text: str
+
+
+def documents_router(*, assistant: Assistant, caller: Caller) -> APIRouter:
+    """The routes, reading through `assistant` for whoever `caller` says it is."""
+    router = APIRouter(prefix="/v1", tags=["documents"])
+
+    @router.post("/search", responses=FAULTS, dependencies=[Depends(json_only)])
+    async def search(
+        body: SearchRequest, request: Request, principal: Annotated[Principal, Depends(caller)]
+    ) -> SearchPayload:
+        """Find the passages nearest to a question, among the documents the caller may read. Runs no chat model."""
+        found = assistant.search(body.question, principal=principal, k=body.k)
+        return search_payload(body.id or uuid4().hex, body.question, await while_connected(found, request.receive))
+
+    @router.get("/documents/{document_id}", responses={401: FAULTS[401], 404: {"model": FaultPayload}})
+    async def document(document_id: str, principal: Annotated[Principal, Depends(caller)]) -> DocumentPayload:
+        """The whole text of a document, to check a citation against. One the caller may not read is not found."""
+        found = await assistant.document(document_id, principal=principal)
+        return DocumentPayload(
+            document_id=found.id,
+            title=found.title,
+            address=found.address,
+            language=found.language,
+            text=found.text,
+        )
+
+    return router

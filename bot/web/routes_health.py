@@ -1,0 +1,53 @@
+"""`GET /healthz`, `/readyz`, `/metrics`: for supervisors and monitoring; no credentials, nothing of documents."""
+
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from bot.errors import BotError, explain
+from bot.web.faults import FAULTS
+from bot.web.metrics import CONTENT_TYPE, Metrics
+from bot.web.ports import Readiness
+from models.errors import ModelError
+from retrieval.errors import RetrievalError
+
+
+class HealthPayload(BaseModel):
+    """The process is up."""
+
+    status: Literal["ok"] = "ok"
+
+
+class ReadyPayload(BaseModel):
+    """Index and model are usable."""
+
+    status: Literal["ready"] = "ready"
+
+
+def health_router(*, readiness: Readiness, metrics: Metrics) -> APIRouter:
+    """The routes, asking `readiness` and showing `metrics`."""
+    router = APIRouter(tags=["health"])
+
+    @router.get("/healthz")
+    async def healthz() -> HealthPayload:
+        """Is the process up?"""
+        return HealthPayload()
+
+    @router.get("/readyz", responses={503: FAULTS[503]})
+    async def readyz() -> ReadyPayload:
+        """Are index and model usable? If not, the sentence says what stands in the way."""
+        try:
+            await readiness()
+        except (BotError, ModelError, RetrievalError) as fault:
+            raise HTTPException(503, explain(fault).sentence) from fault
+        return ReadyPayload()
+
+    @router.get("/metrics", response_class=Response)
+    async def show_metrics() -> Response:
+        """Counts, in Prometheus' text format."""
+        return Response(metrics.exposition(), media_type=CONTENT_TYPE)
+
+    return router

@@ -1,0 +1,271 @@
+"""HTML into a `Document`: the main content as clean blocks, without navigation, scripts and what a reader does not see.
+
+Nodes are walked with a stack of our own, so depth costs no recursion. Nothing the page links to is fetched.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ingest.decoding import decode
+from ingest.errors import DocumentError
+from ingest.language import language
+from ingest.loaders.writer import Writer, lines, one_line, table, visible
+from retrieval.documents import Document, Mark
+
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborHTMLParser, LexborNode
+
+_CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE)
+_CHARSET_WITHIN = 4096
+"""Bytes looked at for a charset; browsers look at 1024."""
+
+_TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
+_DEPTH_LIMIT = 20_000
+"""Elements open at once; the parser's time grows with the square of it (12 s at 100,000)."""
+_NEVER_OPEN = frozenset(
+    "area base br col embed hr img input link meta source track wbr p li dt dd td th tr tbody thead tfoot option".split()
+)
+
+_UNREAD = frozenset(
+    "script style template noscript head title nav svg math iframe object canvas audio video button select textarea "
+    "input datalist rt rp".split()
+)
+_AROUND = frozenset("header footer aside".split())
+_BLOCKS = frozenset(
+    "address article aside blockquote body caption center dd details dialog div dl dt fieldset figcaption figure footer "
+    "form header hr html legend li main menu ol optgroup option p section summary table tbody td tfoot th thead tr ul".split()
+)
+_LISTS = frozenset("ul ol menu dl".split())
+_ITEMS = frozenset("li dt dd".split())
+_HEADING = re.compile(r"h([1-6])")
+_HIDING_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_INDENT_LEVELS = 6
+"""Deeper lists are written at this depth."""
+
+
+def load(stem: str, data: bytes) -> Document:
+    """Parse a page. Title: `<title>`, else the first heading, else `stem`."""
+    from selectolax.lexbor import LexborHTMLParser
+
+    declared = _CHARSET.search(data[:_CHARSET_WITHIN])
+    source = decode(data, declared=declared[1].decode("ascii") if declared else "")
+    _check_depth(source)
+    tree = LexborHTMLParser(source)
+    page = _Page()
+    roots, around = _main_content(tree)
+    for root in roots:
+        page.walk(root, _UNREAD | around)
+    text, marks = page.finish()
+    title = tree.css_first("head > title") or tree.css_first("h1")
+    name = one_line(_plain_text(title)) if title is not None else ""
+    return Document(name or page.writer.first_heading or stem, text, language(text), marks)
+
+
+def _check_depth(source: str) -> None:
+    depth = 0
+    for closing, tag in _TAG.findall(source):
+        if tag.lower() not in _NEVER_OPEN:
+            depth = max(0, depth - 1) if closing else depth + 1
+            if depth > _DEPTH_LIMIT:
+                raise DocumentError(
+                    f"More than {_DEPTH_LIMIT:,} elements are nested in each other: export the page anew."
+                )
+
+
+def _main_content(tree: LexborHTMLParser) -> tuple[list[LexborNode], frozenset[str]]:
+    """Where the content stands, and which parts of the page around it are to be left out."""
+    for query in ("main, [role=main]", "article"):
+        found = [node for node in tree.css(query) if not _within(node, query) and not _hidden(node)]
+        if any(one_line(_plain_text(node)) for node in found):
+            return found, frozenset()
+    return [tree.body] if tree.body is not None else [], _AROUND
+
+
+def _within(node: LexborNode, query: str) -> bool:
+    """True if an ancestor was found by the same query."""
+    parent = node.parent
+    while parent is not None:
+        if (
+            parent.tag == "article"
+            if query == "article"
+            else parent.tag == "main" or _attribute(parent, "role") == "main"
+        ):
+            return True
+        parent = parent.parent
+    return False
+
+
+def _plain_text(node: LexborNode) -> str:
+    return " ".join(part.text_content or "" for part in node.traverse(include_text=True) if part.is_text_node)
+
+
+def _attribute(node: LexborNode, name: str) -> str:
+    return (node.attributes.get(name) or "") if node.is_element_node else ""
+
+
+def _hidden(node: LexborNode) -> bool:
+    attributes = node.attributes
+    if not attributes:
+        return False
+    return (
+        "hidden" in attributes
+        or attributes.get("aria-hidden") == "true"
+        or _HIDING_STYLE.search(attributes.get("style") or "") is not None
+    )
+
+
+@dataclass(slots=True)
+class _List:
+    ordered: bool
+    count: int = 0
+
+
+@dataclass(slots=True)
+class _Page:
+    """What was read so far: the line in the making, and the lists it stands in."""
+
+    writer: Writer = field(default_factory=Writer)
+    inline: list[str] = field(default_factory=list)
+    lists: list[_List] = field(default_factory=list)
+    marker: str = ""
+    """The sign of the list item whose first line is still to come."""
+    tight: bool = False
+    """Whether the last block written stands in the list we are in."""
+
+    def walk(self, root: LexborNode, unread: frozenset[str]) -> None:
+        stack: list[tuple[LexborNode, bool]] = [(root, False)]
+        while stack:
+            node, leaving = stack.pop()
+            if leaving:
+                self._leave(node.tag or "")
+            elif node.is_text_node:
+                self.inline.append(node.text_content or "")
+            elif node.is_element_node and node.tag not in unread and (node.tag == "body" or not _hidden(node)):
+                if self._enter(node, node.tag or "", unread):
+                    stack.append((node, True))
+                    child = node.last_child
+                    while child is not None:
+                        stack.append((child, False))
+                        child = child.prev
+        self._flush()
+
+    def finish(self) -> tuple[str, tuple[Mark, ...]]:
+        self._flush()
+        return self.writer.finish()
+
+    def _enter(self, node: LexborNode, tag: str, unread: frozenset[str]) -> bool:
+        """Take up an element; False if all of it was read here."""
+        if tag == "br":
+            self.inline.append("\v")
+        elif tag == "img":
+            self.inline.append(f" {_attribute(node, 'alt')} ")
+        elif heading := _HEADING.fullmatch(tag):
+            self._flush()
+            self.lists.clear()
+            self.tight = False
+            self.writer.heading(int(heading[1]), _read(node, unread))
+            return False
+        elif tag == "pre":
+            self._flush()
+            self._code(_read(node, unread, breaks="\n"))
+            return False
+        elif tag == "table" and not _layout(node):
+            self._flush()
+            caption, rows = _rows(node, unread)
+            self.writer.block(one_line(caption))
+            self.writer.block(table(rows))
+            self.tight = False
+            return False
+        elif tag in _BLOCKS:
+            self._flush()
+            if tag in _LISTS:
+                self.lists.append(_List(tag == "ol"))
+            elif tag in _ITEMS:
+                self._item(tag)
+        return True
+
+    def _leave(self, tag: str) -> None:
+        if tag in _BLOCKS:
+            self._flush()
+            if tag in _LISTS and self.lists:
+                self.lists.pop()
+                self.tight = self.tight and bool(self.lists)
+
+    def _item(self, tag: str) -> None:
+        if not self.lists:
+            self.lists.append(_List(ordered=False))
+        current = self.lists[-1]
+        current.count += 1
+        self.marker = f"{current.count}. " if current.ordered else "" if tag == "dd" else "- "
+
+    def _flush(self) -> None:
+        # white space of the source is no line break, <br> is
+        text = lines("\n".join(" ".join(part.split()) for part in "".join(self.inline).split("\v")))
+        self.inline.clear()
+        if not text:
+            return
+        if self.lists:
+            indent = "  " * (min(len(self.lists), _INDENT_LEVELS) - 1)
+            hanging = indent + " " * (len(self.marker) or 2)
+            text = (indent + self.marker if self.marker else hanging) + text.replace("\n", "\n" + hanging)
+        self.writer.block(text, tight=self.tight)
+        self.marker = ""
+        self.tight = bool(self.lists)
+
+    def _code(self, text: str) -> None:
+        code = visible(text).strip("\n").rstrip()
+        fence = "```"
+        while fence in code:
+            fence += "`"
+        if code:
+            self.writer.block(f"{fence}\n{code}\n{fence}")
+        self.tight = False
+
+
+def _read(root: LexborNode, unread: frozenset[str], breaks: str = " ") -> str:
+    """All visible text below a node, in order."""
+    parts: list[str] = []
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        if node.is_text_node:
+            parts.append(node.text_content or "")
+        elif node.tag == "br":
+            parts.append(breaks)
+        elif node is root or (node.is_element_node and node.tag not in unread and not _hidden(node)):
+            if node.tag in _BLOCKS:
+                parts.append(breaks)
+            child = node.last_child
+            while child is not None:
+                stack.append(child)
+                child = child.prev
+    return "".join(parts)
+
+
+def _layout(node: LexborNode) -> bool:
+    """True for a table that only arranges the page: it holds headings, code or other tables."""
+    if _attribute(node, "role") in ("presentation", "none"):
+        return True
+    for part in node.traverse():
+        if part.tag in ("h1", "h2", "h3", "h4", "pre") or (part.tag == "table" and part.mem_id != node.mem_id):
+            return True
+    return False
+
+
+def _rows(root: LexborNode, unread: frozenset[str]) -> tuple[str, list[list[str]]]:
+    """The caption and the rows of a table; a cell over several columns is followed by empty ones."""
+    caption = ""
+    rows: list[list[str]] = []
+    for node in root.traverse():
+        if node.tag == "caption":
+            caption = _read(node, unread)
+        elif node.tag == "tr" and not _hidden(node):
+            rows.append([])
+        elif node.tag in ("td", "th") and rows and not _hidden(node):
+            span = _attribute(node, "colspan")
+            rows[-1].append(_read(node, unread))
+            rows[-1].extend([""] * (min(int(span), 20) - 1 if span.isdecimal() else 0))
+    return caption, rows

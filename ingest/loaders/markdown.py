@@ -1,0 +1,51 @@
+"""Markdown into a `Document`: its text is the decoded file, so offsets and lines can be checked against it."""
+
+from __future__ import annotations
+
+from ingest.decoding import decode
+from ingest.language import language
+from ingest.loaders.front_matter import front_matter_end, front_matter_title
+from ingest.loaders.writer import HeadingPath, one_line
+from retrieval.documents import Document, Mark
+
+
+def load(stem: str, data: bytes) -> Document:
+    """Parse a Markdown file. Title: the front matter's, else the first heading of level 1, else `stem`."""
+    text = decode(data)
+    headings = _headings(text)
+    first = next((heading for _, level, heading in headings if level == 1), "")
+    path = HeadingPath()
+    return Document(
+        title=one_line(front_matter_title(text)) or first or stem,
+        text=text,
+        language=language(text[front_matter_end(text) :]),
+        marks=tuple(Mark(start, path.enter(level, heading)) for start, level, heading in headings),
+    )
+
+
+def _headings(text: str) -> list[tuple[int, int, str]]:
+    """Offset, level and plain text of each heading outside quotes, lists and fences."""
+    from markdown_it import MarkdownIt
+
+    parser = MarkdownIt("commonmark")
+    parser.core.ruler.enableOnly(["block"])  # inline markup matters in headings only, and costs most of the time
+    body = front_matter_end(text)
+    starts = [body]
+    for line in text[body:].split("\n"):
+        starts.append(starts[-1] + len(line) + 1)
+    tokens = parser.parse(text[body:])
+    inline = MarkdownIt("commonmark")
+    headings = []
+    for token, content in zip(tokens, tokens[1:], strict=False):
+        if token.type == "heading_open" and token.level == 0 and token.map:
+            parsed = inline.parseInline(content.content)[0].children or []
+            heading = one_line(
+                "".join(" " if "break" in part.type else part.content for part in parsed if _shown(part.type))
+            )
+            if heading:
+                headings.append((starts[token.map[0]], int(token.tag[1:]), heading))
+    return headings
+
+
+def _shown(kind: str) -> bool:
+    return kind in {"text", "code_inline", "image", "softbreak", "hardbreak", "text_special"}

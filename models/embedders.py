@@ -1,0 +1,183 @@
+"""Embedders: what retrieval asks of one, the starter that is installed with Kura, and any LangChain one under a name.
+
+Knows no index. Vectors are unit norm, so that a dot product is a cosine.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import logging
+import math
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from langchain_core.embeddings import Embeddings
+
+from models import gguf
+from models.errors import EngineFailed, ModelConfigError, ModelFileError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+STARTER_PACKAGE = "wordllama"
+STARTER_WEIGHTS = "weights/l2_supercat_256.safetensors"
+STARTER_TOKENIZER = "tokenizers/l2_supercat_tokenizer_config.json"
+STARTER_DIMENSIONS = 256
+BATCH = 256
+"""Texts tokenised at once."""
+
+
+class Embedder(Protocol):
+    """LangChain's `Embeddings`, and what an index must know to keep the vectors of two embedders apart."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal in two runs exactly if the same text gets the same vector; safe as part of a file's name."""
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a vector."""
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """ISO 639-1 codes of the languages it is any good at; empty means unknown."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]: ...
+    def embed_query(self, text: str) -> list[float]: ...
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]: ...
+    async def aembed_query(self, text: str) -> list[float]: ...
+
+
+class WordLlamaEmbeddings(Embeddings):
+    """The starter: the mean of static token vectors (WordLlama l2_supercat, MIT), 256 dimensions, English.
+
+    Loaded at first use, offline, from the files inside the package. A text without any token gets a vector too.
+    Raises ModelFileError if the package is not installed or a file of it is missing.
+    """
+
+    dimensions = STARTER_DIMENSIONS
+    languages = frozenset({"en"})
+
+    def __init__(self) -> None:
+        self._loading = threading.Lock()
+        self._model: Any = None
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        folder = _starter_folder()
+        digest = hashlib.sha256()
+        for name in (STARTER_WEIGHTS, STARTER_TOKENIZER):
+            digest.update(gguf.checksum(folder / name).encode())
+        return f"wordllama-{self.dimensions}-{digest.hexdigest()[:12]}"
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        """One unit vector of 256 numbers for each text."""
+        model = self._loaded()
+        vectors: list[list[float]] = []
+        for batch in _batches(texts, BATCH):
+            # Pooled text by text: padding a batch to its longest text would take gigabytes for a long one.
+            encoded = model.tokenizer.encode_batch(batch, add_special_tokens=False)
+            vectors += [unit(_mean(model.embedding, each.ids, self.dimensions)) for each in encoded]
+        return vectors
+
+    def embed_query(self, text: str) -> list[float]:
+        return self.embed_documents([text])[0]
+
+    def _loaded(self) -> Any:
+        with self._loading:
+            if self._model is None:
+                self._model = _load_starter(_starter_folder())
+            return self._model
+
+
+class NamedEmbeddings(Embeddings):
+    """Any LangChain `Embeddings` as an `Embedder`. The name must change whenever its vectors would."""
+
+    def __init__(self, embeddings: Embeddings, *, name: str, languages: Iterable[str] = ()) -> None:
+        if not name:
+            raise ModelConfigError("An embedder needs a name that tells its vectors from others; set one.")
+        self._embeddings = embeddings
+        self._name = name
+        self.languages = frozenset(languages)
+
+    @functools.cached_property
+    def dimensions(self) -> int:
+        """Found by embedding one word."""
+        return len(self._embeddings.embed_query("dimensions"))
+
+    @property
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(self._name.encode()).hexdigest()[:12]
+        return f"{type(self._embeddings).__name__}-{self.dimensions}-{digest}"
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [unit(vector) for vector in self._embeddings.embed_documents(texts)]
+
+    def embed_query(self, text: str) -> list[float]:
+        return unit(self._embeddings.embed_query(text))
+
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [unit(vector) for vector in await self._embeddings.aembed_documents(texts)]
+
+    async def aembed_query(self, text: str) -> list[float]:
+        return unit(await self._embeddings.aembed_query(text))
+
+
+def unit(vector: Sequence[float] | np.ndarray) -> list[float]:
+    """The vector at length 1 and in float32's numbers; a zero or broken one becomes the first axis, near nothing."""
+    import numpy as np
+
+    array = np.asarray(vector, dtype=np.float32)
+    norm = float(np.linalg.norm(array))
+    if not norm or not math.isfinite(norm):
+        array, norm = np.zeros_like(array), 1.0
+        array[0] = 1.0
+    values: list[float] = (array / np.float32(norm)).tolist()
+    return values
+
+
+def _mean(table: np.ndarray, tokens: list[int], dimensions: int) -> np.ndarray:
+    import numpy as np
+
+    if not tokens:
+        return np.zeros(dimensions, np.float32)
+    mean: np.ndarray = table[tokens].mean(axis=0)
+    return mean
+
+
+def _batches(texts: list[str], size: int) -> Iterator[list[str]]:
+    for start in range(0, len(texts), size):
+        yield texts[start : start + size]
+
+
+def _starter_folder() -> Path:
+    spec = importlib.util.find_spec(STARTER_PACKAGE)
+    folders = list(spec.submodule_search_locations or ()) if spec else []
+    if not folders:
+        raise ModelFileError("The starter embedder is not installed: install the package wordllama.")
+    for name in (STARTER_WEIGHTS, STARTER_TOKENIZER):
+        if not (Path(folders[0]) / name).is_file():
+            raise ModelFileError(f"The starter embedder's file {name} is missing: install the package wordllama again.")
+    return Path(folders[0])
+
+
+def _load_starter(folder: Path) -> Any:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    try:
+        from wordllama import WordLlama
+
+        model = WordLlama.load(cache_dir=folder, dim=STARTER_DIMENSIONS, disable_download=True)
+    except Exception as error:  # the package raises whatever its parts raise: say which model it was
+        raise EngineFailed(
+            f"The starter embedder does not load ({type(error).__name__}); install the package wordllama again."
+        ) from error
+    finally:  # importing that package sets up the root logger; the logs are ours to set up
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    model.tokenizer.no_padding()
+    return model

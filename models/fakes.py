@@ -1,0 +1,133 @@
+"""Stand-ins for models, for tests and for trying things out: no file, no thread, no randomness. Knows no real model."""
+
+from __future__ import annotations
+
+import re
+import threading
+import unicodedata
+import zlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from langchain_core.callbacks import CallbackManagerForLLMRun
+from langchain_core.embeddings import Embeddings
+from langchain_core.language_models.chat_models import BaseChatModel
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from pydantic import PrivateAttr
+
+from models.embedders import unit
+
+WAIT_S = 30.0
+"""A blocked fake gives up after this many seconds, so that a wrong test fails instead of hanging."""
+
+
+class ScriptedChat(BaseChatModel):
+    """A chat model that gives the answers it was handed, in order, and remembers what it was asked.
+
+    An answer that is an exception is raised. With `release` set to an event, every answer waits after its first piece
+    until the event is set. Usage counts words. Asked more often than it has answers, it raises AssertionError.
+    """
+
+    answers: Sequence[str | Exception] = ()
+    release: Any = None
+    """A `threading.Event`, or None."""
+    _left: deque[str | Exception] = PrivateAttr(default_factory=deque)
+    _prompts: list[list[BaseMessage]] = PrivateAttr(default_factory=list)
+    _started: threading.Event = PrivateAttr(default_factory=threading.Event)
+
+    def model_post_init(self, context: Any, /) -> None:
+        self._left.extend(self.answers)
+
+    @property
+    def prompts(self) -> list[list[BaseMessage]]:
+        """The messages of every call, oldest first."""
+        return self._prompts
+
+    @property
+    def started(self) -> threading.Event:
+        """Set as soon as a first piece has been given out."""
+        return self._started
+
+    @property
+    def _llm_type(self) -> str:
+        return "scripted"
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        text = "".join(self._pieces(messages))
+        message = AIMessage(content=text, **_details(messages, text))
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _stream(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> Iterator[ChatGenerationChunk]:
+        text = ""
+        for piece in self._pieces(messages):
+            text += piece
+            chunk = ChatGenerationChunk(message=AIMessageChunk(content=piece))
+            if run_manager is not None:
+                run_manager.on_llm_new_token(piece, chunk=chunk)
+            yield chunk
+        last = AIMessageChunk(content="", chunk_position="last", **_details(messages, text))
+        yield ChatGenerationChunk(message=last)
+
+    def _pieces(self, messages: list[BaseMessage]) -> Iterator[str]:
+        self._prompts.append(list(messages))
+        if not self._left:
+            raise AssertionError(f"ScriptedChat was asked {len(self._prompts)} times and has no answer left")
+        answer = self._left.popleft()
+        if isinstance(answer, Exception):
+            raise answer
+        for piece in re.findall(r"\S+\s*|\s+", answer):
+            yield piece
+            self._started.set()
+            if self.release is not None and not self.release.wait(WAIT_S):
+                raise AssertionError("ScriptedChat was never released")
+
+
+def _details(messages: list[BaseMessage], text: str) -> dict[str, Any]:
+    read, written = sum(len(message.text.split()) for message in messages), len(text.split())
+    return {
+        "usage_metadata": {"input_tokens": read, "output_tokens": written, "total_tokens": read + written},
+        "response_metadata": {"finish_reason": "stop", "model_name": "scripted"},
+    }
+
+
+class HashingEmbeddings(Embeddings):
+    """An `Embedder` without a model: texts that share words or pairs of characters get vectors near each other."""
+
+    languages = frozenset({"en", "ja"})
+
+    def __init__(self, dimensions: int = 64) -> None:
+        self.dimensions = dimensions
+
+    @property
+    def fingerprint(self) -> str:
+        return f"hashing-{self.dimensions}"
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [self.embed_query(text) for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        vector = [0.0] * self.dimensions
+        for feature in _features(text):
+            code = zlib.crc32(feature.encode("utf-8", "replace"))
+            vector[code % self.dimensions] += 1.0 if code & 0x80000000 else -1.0
+        return unit(vector)
+
+
+def _features(text: str) -> Iterator[str]:
+    for word in re.findall(r"\w+", unicodedata.normalize("NFKC", text).lower()):
+        yield word
+        yield from (word[at : at + 2] for at in range(len(word) - 1))

@@ -1,0 +1,341 @@
+"""The SQL of the authority: documents, versions, chunks, vectors, readers, sources. Every function takes a connection.
+
+What is kept here is the truth; FTS5 (`retrieval/words.py`) and Chroma (`retrieval/chroma.py`) can be rebuilt from it.
+Knows nothing of embedding or ranking. Functions that hand out text of documents take the sets of readers a principal
+may read (`readable`), and the filter stands inside their query.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+
+import numpy as np
+from sqlalchemy import Connection, Row, bindparam, text
+
+from retrieval import words
+from retrieval.access import Principal, Readers
+from retrieval.chroma import Vectors
+from retrieval.documents import Chunk, Document
+
+ReaderSets = dict[int, Readers]
+"""Sets of readers by their id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A folder (or one file) that was ingested, and who may read it."""
+
+    id: int
+    name: str
+    root: str
+    readers: Readers
+    synced_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of one live item of a source."""
+
+    document_id: str
+    content_sha256: str
+    recipe: str
+    readers: Readers
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A live document with its whole text."""
+
+    id: str
+    title: str
+    address: str
+    language: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChunk:
+    """A live chunk with its text, as a search needs it; `id` is internal, `key` public."""
+
+    id: int
+    key: str
+    document_id: str
+    title: str
+    address: str
+    language: str
+    heading: tuple[str, ...]
+    line: int
+    page: int | None
+    start: int
+    end: int
+    text: str
+
+
+def now() -> str:
+    """The present moment, UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+# --- state -----------------------------------------------------------------------------------------------------------
+
+
+def get_state(connection: Connection, key: str) -> str | None:
+    """A value of the state table."""
+    value = connection.execute(text("SELECT value FROM state WHERE key = :key"), {"key": key}).scalar()
+    return None if value is None else str(value)
+
+
+def set_state(connection: Connection, key: str, value: str) -> None:
+    """Set a value of the state table."""
+    connection.execute(text("INSERT OR REPLACE INTO state VALUES (:key, :value)"), {"key": key, "value": value})
+
+
+# --- readers ---------------------------------------------------------------------------------------------------------
+
+
+def reader_sets(connection: Connection) -> ReaderSets:
+    """All sets of readers."""
+    rows = connection.execute(text("SELECT id, groups, discord FROM reader_sets ORDER BY id"))
+    return {row.id: Readers(frozenset(json.loads(row.groups)), bool(row.discord)) for row in rows}
+
+
+def readable(connection: Connection, *, principal: Principal) -> ReaderSets:
+    """The sets of readers that the principal belongs to."""
+    return {id_: readers for id_, readers in reader_sets(connection).items() if principal.may_read(readers)}
+
+
+def ensure_reader_set(connection: Connection, readers: Readers) -> int:
+    """The id of a set of readers, made with its word table if it is new."""
+    found = connection.execute(text("SELECT id FROM reader_sets WHERE key = :key"), {"key": readers.key}).scalar()
+    if found is not None:
+        return int(found)
+    statement = text("INSERT INTO reader_sets (key, groups, discord) VALUES (:key, :groups, :discord) RETURNING id")
+    values = {"key": readers.key, "groups": json.dumps(sorted(readers.groups)), "discord": readers.discord}
+    made = int(connection.execute(statement, values).scalar_one())
+    words.create(connection, made)
+    return made
+
+
+# --- sources ---------------------------------------------------------------------------------------------------------
+
+
+def sources(connection: Connection) -> list[Source]:
+    """All sources, by name."""
+    sets = reader_sets(connection)
+    rows = connection.execute(text("SELECT id, name, root, reader_set_id, synced_at FROM sources ORDER BY name"))
+    return [
+        Source(
+            row.id, row.name, row.root, sets[row.reader_set_id], row.synced_at and datetime.fromisoformat(row.synced_at)
+        )
+        for row in rows
+    ]
+
+
+def put_source(connection: Connection, name: str, root: str, readers: Readers) -> int:
+    """Make a source, or give the one at `root` a new name and readers; returns its id."""
+    statement = text(
+        "INSERT INTO sources (name, root, reader_set_id) VALUES (:name, :root, :set)"
+        " ON CONFLICT (root) DO UPDATE SET name = :name, reader_set_id = :set RETURNING id"
+    )
+    values = {"name": name, "root": root, "set": ensure_reader_set(connection, readers)}
+    return int(connection.execute(statement, values).scalar_one())
+
+
+def mark_synced(connection: Connection, source_id: int) -> None:
+    """Note that a source was brought to its present state just now."""
+    connection.execute(text("UPDATE sources SET synced_at = :at WHERE id = :id"), {"at": now(), "id": source_id})
+
+
+def manifest(connection: Connection, source_id: int) -> dict[str, Known]:
+    """The live items of a source."""
+    sets = reader_sets(connection)
+    statement = text(
+        "SELECT d.item, d.id, v.content_sha256, v.recipe, d.reader_set_id FROM documents d"
+        " JOIN versions v ON v.id = d.live_version_id WHERE d.source_id = :source"
+    )
+    rows = connection.execute(statement, {"source": source_id})
+    return {row.item: Known(row.id, row.content_sha256, row.recipe, sets[row.reader_set_id]) for row in rows}
+
+
+# --- writing a version -----------------------------------------------------------------------------------------------
+
+
+def document_id(source_name: str, item: str) -> str:
+    """The id of a document: stable for a source's name and the item's path below it."""
+    return sha256(f"{source_name}\0{item}".encode()).hexdigest()[:16]
+
+
+def add_version(
+    connection: Connection,
+    *,
+    source_id: int,
+    document: Document,
+    document_id: str,
+    item: str,
+    address: str,
+    reader_set: int,
+    content_sha256: str,
+    recipe: str,
+) -> int:
+    """Write a version that is not live yet; returns its id. The document's row is made if it is new."""
+    connection.execute(
+        text(
+            "INSERT INTO documents (id, source_id, item, address, reader_set_id) VALUES (:id, :source, :item, :address, :set)"
+            " ON CONFLICT (id) DO NOTHING"
+        ),
+        {"id": document_id, "source": source_id, "item": item, "address": address, "set": reader_set},
+    )
+    statement = text(
+        "INSERT INTO versions (document_id, title, language, text, content_sha256, recipe, created_at)"
+        " VALUES (:document, :title, :language, :text, :sha, :recipe, :at) RETURNING id"
+    )
+    values = {
+        "document": document_id,
+        "title": document.title,
+        "language": document.language,
+        "text": document.text,
+        "sha": content_sha256,
+        "recipe": recipe,
+        "at": now(),
+    }
+    return int(connection.execute(statement, values).scalar_one())
+
+
+def chunk_key(document_id: str, version_id: int, ordinal: int) -> str:
+    """The public id of a chunk: never used twice, and tells nothing about how many others there are."""
+    return sha256(f"{document_id}/{version_id}/{ordinal}".encode()).hexdigest()[:20]
+
+
+def add_chunks(
+    connection: Connection, document_id: str, version_id: int, chunks: Sequence[Chunk], embedded: Sequence[str]
+) -> list[str]:
+    """Write the chunks of a version, with the hashes of their embedded texts; returns their keys."""
+    keys = [chunk_key(document_id, version_id, ordinal) for ordinal in range(len(chunks))]
+    values = [
+        {
+            "key": key,
+            "version": version_id,
+            "ordinal": ordinal,
+            "start": chunk.start,
+            "end": chunk.end,
+            "heading": json.dumps(chunk.heading, ensure_ascii=False),
+            "line": chunk.line,
+            "page": chunk.page,
+            "embedded": digest,
+        }
+        for ordinal, (key, chunk, digest) in enumerate(zip(keys, chunks, embedded, strict=True))
+    ]
+    connection.execute(
+        text(
+            'INSERT INTO chunks (key, version_id, ordinal, start, "end", heading, line, page, embedded_sha256)'
+            " VALUES (:key, :version, :ordinal, :start, :end, :heading, :line, :page, :embedded)"
+        ),
+        values,
+    )
+    return keys
+
+
+def chunk_ids(connection: Connection, version_id: int) -> list[tuple[int, str]]:
+    """The internal id and key of each chunk of a version, in order."""
+    rows = connection.execute(
+        text("SELECT id, key FROM chunks WHERE version_id = :v ORDER BY ordinal"), {"v": version_id}
+    )
+    return [(row.id, row.key) for row in rows]
+
+
+def stored_version(connection: Connection, version_id: int) -> tuple[Document, list[Chunk]]:
+    """A version's text and chunks, in order, for making the indexes anew; headings and pages stand in the chunks."""
+    found = connection.execute(
+        text("SELECT title, language, text FROM versions WHERE id = :v"), {"v": version_id}
+    ).one()
+    rows = connection.execute(
+        text('SELECT start, "end" AS "end", heading, line, page FROM chunks WHERE version_id = :v ORDER BY ordinal'),
+        {"v": version_id},
+    )
+    chunks = [Chunk(row.start, row.end, tuple(json.loads(row.heading)), row.line, row.page) for row in rows]
+    return Document(found.title, found.text, found.language), chunks
+
+
+def delete_version(connection: Connection, version_id: int) -> None:
+    """Remove a version with its chunks and text."""
+    connection.execute(text("DELETE FROM chunks WHERE version_id = :v"), {"v": version_id})
+    connection.execute(text("DELETE FROM versions WHERE id = :v"), {"v": version_id})
+
+
+# --- vectors ---------------------------------------------------------------------------------------------------------
+
+
+def vectors(connection: Connection, fingerprint: str, digests: Iterable[str]) -> dict[str, Vectors]:
+    """The stored vectors of these embedded texts."""
+    wanted = list(set(digests))
+    statement = text(
+        "SELECT embedded_sha256, vector FROM vectors WHERE fingerprint = :fingerprint AND embedded_sha256 IN :digests"
+    ).bindparams(bindparam("digests", expanding=True))
+    found: dict[str, Vectors] = {}
+    for at in range(0, len(wanted), 500):
+        for row in connection.execute(statement, {"fingerprint": fingerprint, "digests": wanted[at : at + 500]}):
+            found[row.embedded_sha256] = np.frombuffer(row.vector, dtype="<f4")
+    return found
+
+
+def put_vectors(connection: Connection, fingerprint: str, new: dict[str, Vectors]) -> None:
+    """Store vectors."""
+    if new:
+        values = [
+            {"f": fingerprint, "d": digest, "v": vector.astype("<f4").tobytes()} for digest, vector in new.items()
+        ]
+        connection.execute(text("INSERT OR REPLACE INTO vectors VALUES (:f, :d, :v)"), values)
+
+
+def delete_unused_vectors(connection: Connection) -> None:
+    """Remove the vectors of texts that no chunk holds any more."""
+    connection.execute(text("DELETE FROM vectors WHERE embedded_sha256 NOT IN (SELECT embedded_sha256 FROM chunks)"))
+
+
+# --- reading, for a principal ----------------------------------------------------------------------------------------
+
+_LIVE = "documents d JOIN versions v ON v.id = d.live_version_id"
+_CHUNK = (
+    "c.id, c.key, d.id AS document_id, v.title, d.address, v.language, c.heading, c.line, c.page, c.start,"
+    ' c."end" AS "end", substr(v.text, c.start + 1, c."end" - c.start) AS text'
+)
+
+
+def chunks(
+    connection: Connection, *, readable: ReaderSets, ids: Sequence[int] = (), keys: Sequence[str] = ()
+) -> list[StoredChunk]:
+    """The live chunks with one of these ids or keys that may be read, in no order."""
+    statement = text(
+        f"SELECT {_CHUNK} FROM chunks c JOIN {_LIVE} ON v.id = c.version_id"
+        " WHERE d.reader_set_id IN :sets AND (c.id IN :ids OR c.key IN :keys)"
+    ).bindparams(*(bindparam(name, expanding=True) for name in ("sets", "ids", "keys")))
+    rows = connection.execute(statement, {"sets": list(readable), "ids": list(ids), "keys": list(keys)})
+    return [_stored_chunk(row) for row in rows]
+
+
+def chunk_numbers(connection: Connection, *, readable: ReaderSets, keys: Sequence[str]) -> dict[str, int]:
+    """The internal id of each live chunk with one of these keys that may be read."""
+    statement = text(
+        f"SELECT c.key, c.id FROM chunks c JOIN {_LIVE} ON v.id = c.version_id"
+        " WHERE d.reader_set_id IN :sets AND c.key IN :keys"
+    ).bindparams(bindparam("sets", expanding=True), bindparam("keys", expanding=True))
+    return {row.key: row.id for row in connection.execute(statement, {"sets": list(readable), "keys": list(keys)})}
+
+
+def document(connection: Connection, document_id: str, *, readable: ReaderSets) -> StoredDocument | None:
+    """A live document, or None if there is none or it may not be read."""
+    statement = text(
+        f"SELECT d.id, v.title, d.address, v.language, v.text FROM {_LIVE}"
+        " WHERE d.id = :id AND d.reader_set_id IN :sets"
+    ).bindparams(bindparam("sets", expanding=True))
+    row = connection.execute(statement, {"id": document_id, "sets": list(readable)}).first()
+    return None if row is None else StoredDocument(row.id, row.title, row.address, row.language, row.text)
+
+
+def _stored_chunk(row: Row[tuple[object, ...]]) -> StoredChunk:
+    values = row._mapping
+    return StoredChunk(**{**values, "heading": tuple(json.loads(values["heading"]))})

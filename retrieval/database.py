@@ -1,0 +1,117 @@
+"""Opens an SQLite database and brings its schema to the newest revision. Knows no table.
+
+Used for each database of the data folder; a package keeps its migrations in a folder of its own:
+`env.py` and `versions/NNNN_name.py`, append-only, the revision being the file's stem.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError
+
+from retrieval.errors import DataFolderError, IndexDamaged
+
+BUSY_TIMEOUT_MS = 10_000
+"""How long a writer waits for another one. Writes here take milliseconds; this long means that something hangs."""
+
+
+def open_database(path: Path, migrations: Path) -> Engine:
+    """Open (or create) the database at `path` and migrate it to the newest revision in `migrations`.
+
+    Raises DataFolderError if the file cannot be opened, IndexDamaged if it is no SQLite database or comes from a newer Kura.
+    """
+    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False})
+    event.listen(engine, "connect", _configure)
+    revisions = sorted(file.stem for file in (migrations / "versions").glob("[0-9]*.py"))
+    try:
+        current = _revision(engine)
+        if current not in revisions and current is not None:
+            raise IndexDamaged(
+                f"{path} was written by a newer version of Kura (schema {current}): install that version, or a newer one."
+            )
+        if current != revisions[-1]:
+            _migrate(engine, migrations)
+    except DBAPIError as error:
+        engine.dispose()
+        raise _opening_error(path, error) from error
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """One snapshot: everything read inside belongs to the same state of the database."""
+    with engine.connect() as connection:
+        connection.exec_driver_sql("BEGIN")
+        try:
+            yield connection
+        finally:
+            connection.rollback()
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """One transaction: all of it is kept, or nothing."""
+    with engine.connect() as connection:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        try:
+            yield connection
+        except BaseException:
+            connection.rollback()
+            raise
+        connection.commit()
+
+
+def _configure(raw: Any, _record: Any) -> None:
+    # The driver must not begin transactions by itself: `reading` and `writing` do.
+    raw.isolation_level = None
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        "secure_delete=ON",  # what is deleted is overwritten: it must not be found in the file again
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+    ):
+        raw.execute(f"PRAGMA {pragma}")
+
+
+def _revision(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        known = connection.execute(text("SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'")).first()
+        if known is None:
+            return None
+        row = connection.execute(text("SELECT version_num FROM alembic_version")).first()
+        return None if row is None else str(row[0])
+
+
+def _migrate(engine: Engine, migrations: Path) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(migrations).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _opening_error(path: Path, error: DBAPIError) -> Exception:
+    reason = str(error.orig)
+    if isinstance(error.orig, sqlite3.DatabaseError) and ("not a database" in reason or "malformed" in reason):
+        return IndexDamaged(
+            f"{path} is not a readable SQLite database: restore it from a backup, or move it away and ingest again."
+        )
+    if "full" in reason:
+        return DataFolderError(
+            f"The disk that holds {path} is full: free some space and try again; nothing stored was harmed."
+        )
+    return DataFolderError(f"{path} cannot be opened ({reason}): check the permissions of the data folder.")

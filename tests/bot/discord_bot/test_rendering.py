@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bot.answers import Nearest
+from bot.discord_bot.escaping import INVISIBLE
+from bot.discord_bot.rendering import render, render_sentence
+from bot.discord_bot.splitting import LIMIT, units
+from tests.bot.discord_bot.fakes import HOTELS, answer
+
+
+def test_an_answer_is_followed_by_its_numbered_sources() -> None:
+    paged = replace(HOTELS, n=2, title="Handbook", heading=(), address="手引き.pdf", page=7)
+    assert render(answer("180 EUR [1], more in towns [2].", citations=(HOTELS, paged))) == [
+        "180 EUR [1], more in towns [2].\n\n"
+        "-# [1] Travel policy › Hotels › Limits · `handbook/travel.md:12`\n"
+        "-# [2] Handbook · `手引き.pdf`, p. 7"
+    ]
+
+
+def test_a_refusal_names_the_nearest_documents() -> None:
+    refusal = answer(
+        "The documents do not say.",
+        citations=(),
+        style="refusal",
+        nearest=(Nearest("d1", "Travel policy", "travel.md"), Nearest("d2", "Leave", "https://wiki.example/leave")),
+    )
+    assert render(refusal) == [
+        "The documents do not say.\n\n-# • Travel policy · `travel.md`\n-# • Leave · <https://wiki.example/leave>"
+    ]
+
+
+def test_the_address_of_a_citation_is_a_link_without_a_preview() -> None:
+    linked = replace(HOTELS, heading=(), address="https://wiki.example/travel?page=1#hotels")
+    assert render(answer("x [1]", citations=(linked,))) == [
+        "x [1]\n\n-# [1] Travel policy · <https://wiki.example/travel?page=1#hotels>"
+    ]
+
+
+@pytest.mark.parametrize(
+    "address", ["https://a.example/> <@123456789012345678> @everyone", "https://a.example/\n@here"]
+)
+def test_an_address_cannot_break_out_of_its_link(address: str) -> None:
+    [piece] = render(answer("x [1]", citations=(replace(HOTELS, address=address),)))
+    assert piece.count(">") == piece.count("<") == 1
+    assert "\n@" not in piece
+    assert " @everyone" not in piece
+
+
+@pytest.mark.parametrize(
+    "address", ["javascript:alert(1)", "https://[", "a `b` @everyone.md", "<@123456789012345678>", "x\ny.md"]
+)
+def test_what_is_no_web_address_is_no_link(address: str) -> None:
+    [piece] = render(answer("x [1]", citations=(replace(HOTELS, address=address),)))
+    shown = piece.splitlines()[-1].partition(" · ")[2]
+    assert not any(live in shown for live in ("@everyone", "<@"))
+    assert shown.startswith("`") == shown.endswith("`") == ("`b" not in shown)
+    assert piece.count("\n") == 2
+
+
+def test_titles_and_headings_are_data() -> None:
+    hostile = replace(HOTELS, title="**@everyone**", heading=("[x](https://evil.example)", "two\nlines", " "))
+    [piece] = render(answer("x [1]", citations=(hostile,)))
+    assert piece.splitlines()[-1] == (
+        f"-# [1] \\*\\*@{INVISIBLE}everyone\\*\\* › [x]\\(https\\://evil.example) › two lines · `handbook/travel.md:12`"
+    )
+
+
+def test_a_quotation_is_literal_and_prose_is_markdown() -> None:
+    assert render(answer("**bold**", citations=()))[0] == "\\*\\*bold\\*\\*"
+    assert render(answer("**bold**", citations=(), style="generate"))[0] == "**bold**"
+
+
+def test_an_answer_of_nothing_is_still_something_to_send() -> None:
+    assert render(answer("  ", citations=())) == ["…"]
+    assert render_sentence("") == ["…"]
+
+
+def test_many_long_citations_fit() -> None:
+    many = tuple(replace(HOTELS, n=n, heading=("見出し" * 40,)) for n in range(1, 60))
+    pieces = render(answer("本文。" * 900, citations=many))
+    assert max(map(units, pieces)) <= LIMIT
+    assert "".join(pieces).count("travel.md:12") == 59
+
+
+def test_a_sentence_may_quote_what_somebody_wrote() -> None:
+    assert render_sentence("No such source: @everyone") == [f"No such source: @{INVISIBLE}everyone"]

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.testclient import TestClient
+
+from bot.errors import BadQuestion
+from bot.fakes import ScriptedAssistant, ScriptedDocument
+from bot.payloads import search_payload
+from retrieval.documents import Hit
+
+Site = Callable[..., TestClient]
+PAY = ScriptedDocument("d1", "Pay", "pay.md", "ja", "給与は 25 日に支払う。𠮷野家")
+
+
+def test_a_search_gives_passages(site: Site, hit: Hit) -> None:
+    assistant = ScriptedAssistant(hits=[hit])
+    response = site(assistant).post("/v1/search", json={"question": "宿泊", "k": 3, "id": "s1"})
+    assert response.json() == search_payload("s1", "宿泊", [hit]).model_dump()
+    ((text, principal, k),) = assistant.searches
+    assert (text, principal.id, k) == ("宿泊", "guest", 3)
+
+
+def test_ten_passages_are_searched_for_unless_told_otherwise(site: Site) -> None:
+    assistant = ScriptedAssistant()
+    site(assistant).post("/v1/search", json={"question": "a"})
+    assert assistant.searches[0][2] == 10
+
+
+def test_a_search_for_nothing_gets_the_assistants_sentence(site: Site) -> None:
+    response = site(ScriptedAssistant(hits=BadQuestion("The question is empty."))).post(
+        "/v1/search", json={"question": ""}
+    )
+    assert (response.status_code, response.json()["error"]["sentence"]) == (422, "The question is empty.")
+
+
+def test_a_document_is_shown_to_the_character(site: Site) -> None:
+    client = site(ScriptedAssistant(documents={PAY: frozenset({"hr"})}))
+    response = client.get("/v1/documents/d1", headers={"Authorization": "Bearer hr"})
+    assert response.json() == {
+        "document_id": "d1",
+        "title": "Pay",
+        "address": "pay.md",
+        "language": "ja",
+        "text": PAY.text,
+    }
+
+
+def test_a_document_that_may_not_be_read_looks_like_one_that_is_not_there(site: Site) -> None:
+    hidden = site(ScriptedAssistant(documents={PAY: frozenset({"hr"})})).get("/v1/documents/d1")
+    missing = site(ScriptedAssistant()).get("/v1/documents/d1")
+    assert hidden.status_code == missing.status_code == 404
+    assert hidden.json()["error"]["sentence"] == missing.json()["error"]["sentence"]
+    assert set(hidden.headers) == set(missing.headers)
+
+
+def test_documents_ask_for_credentials_too(site: Site) -> None:
+    client = site(ScriptedAssistant(documents={PAY: frozenset({"all"})}))
+    assert client.get("/v1/documents/d1", headers={"Authorization": "Basic x"}).status_code == 401
+    assert client.post("/v1/search", json={"question": "a"}, headers={"Authorization": "x"}).status_code == 401

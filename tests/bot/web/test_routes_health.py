@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.testclient import TestClient
+
+from bot.answers import Answer, Done, Refused
+from bot.fakes import ScriptedAssistant
+from bot.web.metrics import Metrics
+from models.errors import ModelFileError
+
+Site = Callable[..., TestClient]
+
+
+async def no_model() -> None:
+    raise ModelFileError("The model file is missing: run `kura doctor`.")
+
+
+async def broken() -> None:
+    raise LookupError("secret")
+
+
+def test_a_server_that_is_up_and_ready_says_so(site: Site) -> None:
+    client = site()
+    assert client.get("/healthz").json() == {"status": "ok"}
+    assert client.get("/readyz").json() == {"status": "ready"}
+
+
+def test_a_server_without_a_model_is_up_but_not_ready_and_says_why(site: Site) -> None:
+    client = site(readiness=no_model)
+    assert client.get("/healthz").status_code == 200
+    response = client.get("/readyz")
+    assert response.status_code == 503
+    assert response.json()["error"]["sentence"] == "The model file is missing: run `kura doctor`."
+    assert int(response.headers["retry-after"]) > 0
+
+
+def test_an_unforeseen_fault_of_the_check_is_not_readiness(site: Site) -> None:
+    response = site(readiness=broken).get("/readyz")
+    assert response.status_code == 500
+    assert "secret" not in response.text
+
+
+def test_metrics_count_requests_by_route_and_answers_by_style(site: Site, answer: Answer, refusal: Answer) -> None:
+    metrics = Metrics(waiting=lambda: 3)
+    for event in (Done(answer), Refused(refusal)):
+        site(ScriptedAssistant([event]), metrics=metrics).post("/v1/ask", json={"question": "何?"})
+    client = site(metrics=metrics)
+    client.get("/v1/documents/secret-id")
+    client.get("/somewhere/else")
+    client.request("BREW", "/healthz")
+    response = client.get("/metrics")
+    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+    lines = response.text.splitlines()
+    for line in (
+        'kura_http_requests_total{method="POST",route="/v1/ask",status="200"} 2.0',
+        'kura_http_requests_total{method="GET",route="/v1/documents/{document_id}",status="404"} 1.0',
+        'kura_http_requests_total{method="GET",route="other",status="404"} 1.0',
+        'kura_http_requests_total{method="other",route="/healthz",status="405"} 1.0',
+        'kura_ask_seconds_bucket{le="0.05",style="quote"} 1.0',
+        'kura_ask_seconds_sum{style="refusal"} 1.5',
+        "kura_refusals_total 1.0",
+        "kura_questions_waiting 3.0",
+    ):
+        assert line in lines
+    assert "secret-id" not in response.text
+
+
+def test_two_servers_in_one_process_count_apart(site: Site) -> None:
+    first, second = site(), site()
+    first.get("/healthz")
+    assert "/healthz" in first.get("/metrics").text
+    assert "/healthz" not in second.get("/metrics").text

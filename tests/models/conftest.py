@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from models.cards import ModelCard, starter_chat
+from models.llamacpp import LlamaEngine
+
+
+@pytest.fixture(scope="session")
+def starter() -> ModelCard:
+    return starter_chat()
+
+
+@pytest.fixture(scope="session")
+def real_engine(starter: ModelCard) -> Iterator[LlamaEngine]:
+    """The starter model, loaded once for all tests."""
+    engine = LlamaEngine(starter, context_length=2048)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"

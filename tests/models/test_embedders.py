@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import logging
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from langchain_core.embeddings import Embeddings
+
+from models.embedders import Embedder, NamedEmbeddings, WordLlamaEmbeddings, unit
+from models.errors import ModelConfigError, ModelFileError
+from models.fakes import HashingEmbeddings
+
+
+def dot(left: list[float], right: list[float]) -> float:
+    return sum(a * b for a, b in zip(left, right, strict=True))
+
+
+def norm(vector: list[float]) -> float:
+    return math.sqrt(dot(vector, vector))
+
+
+class Doubling(Embeddings):
+    """Vectors that are not of unit norm."""
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        return [[2.0 * len(text), 0.0, 0.0] for text in texts]
+
+    def embed_query(self, text: str) -> list[float]:
+        return [0.0, 2.0, 2.0]
+
+
+@pytest.fixture(scope="module")
+def starter() -> WordLlamaEmbeddings:
+    return WordLlamaEmbeddings()
+
+
+@pytest.mark.real
+def test_starter_gives_unit_vectors_of_256_numbers_in_order(starter: WordLlamaEmbeddings) -> None:
+    texts = [f"paragraph number {number}" for number in range(600)]
+    vectors = starter.embed_documents(texts)
+
+    assert len(vectors) == 600
+    assert {len(vector) for vector in vectors} == {starter.dimensions} == {256}
+    assert all(abs(norm(vector) - 1) < 1e-5 for vector in vectors)
+    assert vectors[577] == starter.embed_query(texts[577])
+
+
+@pytest.mark.real
+def test_starter_puts_related_texts_nearer(starter: WordLlamaEmbeddings) -> None:
+    hotel, same, other = starter.embed_documents(
+        ["The hotel costs 180 euros", "price of a night's lodging", "the database uses locks"]
+    )
+
+    assert dot(hotel, same) > dot(hotel, other)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("text", ["", " ", "\n", "\x00", "🙂", "経費精算", "a" * 200_000])
+def test_starter_gives_every_text_a_valid_vector(starter: WordLlamaEmbeddings, text: str) -> None:
+    vectors = starter.embed_documents(["before", text, "after"])
+
+    assert all(abs(norm(vector) - 1) < 1e-5 for vector in vectors)
+    assert starter.embed_documents([]) == []
+
+
+@pytest.mark.real
+def test_starter_agrees_with_its_library(starter: WordLlamaEmbeddings) -> None:
+    texts = ["The hotel cap is 180 EUR.", "経費"]
+    ours = starter.embed_documents(texts)  # first: it imports the library without its logging
+    import wordllama
+
+    library = wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True)
+    for vector, text in zip(ours, texts, strict=True):
+        assert vector == pytest.approx(library.embed(text, norm=True)[0].tolist(), abs=1e-6)
+
+
+@pytest.mark.real
+def test_starter_has_the_same_fingerprint_in_another_process() -> None:
+    program = "from models.embedders import WordLlamaEmbeddings; print(WordLlamaEmbeddings().fingerprint)"
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.strip() == WordLlamaEmbeddings().fingerprint
+    assert done.stdout.startswith("wordllama-256-")
+
+
+@pytest.mark.real
+def test_loading_the_starter_leaves_the_root_logger_as_it_was() -> None:
+    program = (
+        "import logging; from models.embedders import WordLlamaEmbeddings\n"
+        "WordLlamaEmbeddings().embed_query('a'); print(logging.root.handlers, logging.root.level)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == (f"[] {logging.WARNING}\n", "")
+
+
+def test_a_missing_starter_is_one_clear_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
+    with pytest.raises(ModelFileError, match="install the package wordllama"):
+        _ = WordLlamaEmbeddings().fingerprint
+
+
+def test_any_langchain_embeddings_become_an_embedder_under_a_name() -> None:
+    embedder: Embedder = NamedEmbeddings(Doubling(), name="doubling v1", languages=["en", "ja"])
+
+    assert embedder.dimensions == 3
+    assert embedder.languages == {"en", "ja"}
+    assert embedder.embed_documents(["ab", ""]) == [[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]
+    assert embedder.embed_query("ab") == pytest.approx([0.0, 0.5**0.5, 0.5**0.5])
+    assert asyncio.run(embedder.aembed_documents(["ab"])) == [[1.0, 0.0, 0.0]]
+    assert asyncio.run(embedder.aembed_query("ab")) == embedder.embed_query("ab")
+
+
+def test_fingerprints_of_two_names_differ_and_one_name_keeps_its_own() -> None:
+    one, same, other = (NamedEmbeddings(Doubling(), name=name).fingerprint for name in ("a", "a", "b"))
+
+    assert one == same
+    assert one != other
+
+
+def test_an_embedder_without_a_name_is_refused() -> None:
+    with pytest.raises(ModelConfigError, match="name"):
+        NamedEmbeddings(Doubling(), name="")
+
+
+@pytest.mark.parametrize("broken", [[0.0, 0.0], [float("nan"), 1.0], [float("inf"), 1.0]])
+def test_a_vector_without_a_direction_becomes_a_valid_one(broken: list[float]) -> None:
+    assert unit(broken) == [1.0, 0.0]
+
+
+def test_the_starter_and_the_fake_are_embedders() -> None:
+    embedders: list[Embedder] = [WordLlamaEmbeddings(), HashingEmbeddings()]
+
+    assert [embedder.dimensions for embedder in embedders] == [256, 64]
