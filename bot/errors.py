@@ -49,13 +49,13 @@ _TABLE: tuple[tuple[type[Exception], int, int], ...] = (
     (NotAllowed, 401, EXIT_FAULT),
     (Overloaded, 503, EXIT_FAULT),
     (NotFound, 404, EXIT_FAULT),
+    (RetrievalError, 500, EXIT_FAULT),
     (PromptTooLong, 422, EXIT_FAULT),
     (EngineBusy, 503, EXIT_FAULT),
     (EngineFailed, 503, EXIT_FAULT),
     (ModelError, 500, EXIT_FAULT),
     (DocumentError, 422, EXIT_FAULT),
     (IngestError, 422, EXIT_FAULT),
-    (RetrievalError, 503, EXIT_FAULT),
     (BotError, 500, EXIT_FAULT),
 )
 
@@ -68,6 +68,13 @@ class Explained:
     status: int
     exit_code: int
     known: bool = True
+
+    @property
+    def public(self) -> str:
+        """What may be said over the network: faults of the installation name files and settings, which stay inside."""
+        if self.status in {500, 507}:
+            return "Kura cannot do this just now; whoever runs it will find the reason in its log."
+        return self.sentence
 
 
 def explain(error: BaseException) -> Explained:

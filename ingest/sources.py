@@ -46,7 +46,8 @@ def list_items(root: Path, suffixes: Collection[str], apart: Collection[Path] = 
     a listing with holes must never be mistaken for documents having been deleted.
     """
     if root.is_file():
-        return Listing((SourceItem(root.name, root),))
+        known = root.suffix.lower() in suffixes
+        return Listing((SourceItem(root.name, root),)) if known else Listing((), (root.name,))
     items: list[SourceItem] = []
     skipped: list[str] = []
     unreadable: dict[str, str] = {}

@@ -29,19 +29,20 @@ _TINY = 80
 _WHOLE = 3
 """Tables and code are kept whole up to this many times the size: half a table misleads more than a long chunk costs."""
 
+# atomic groups and possessive repeats: no text, however odd, may make a pattern try the same characters again and again
 _CJK = re.compile(
     "[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7ff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff]+"
 )
 _WORDS = re.compile(r"\w")
 _FENCE = re.compile(r"\s*(`{3,}|~{3,})")
 _ITEM = re.compile(r"(\s*)(?:[-*+•‣–][ \t]|[・●○◆◇■□]|\(?\d{1,3}[.)][ \t]|[(（]\d{1,3}[)）]|[①-⑳])")
-_TABLE_RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*")
-_UNDERLINED = re.compile(r"(?:[^\n]*\S[^\n]*\n){1,4}? {0,3}(?:=+|-+|~+|＝+|─+)[ \t]*(?:\n|\Z)")
+_TABLE_RULE = re.compile(r"\s*+\|?\s*+:?-++:?\s*+(?:\|\s*+:?-++:?\s*+)*+\|?\s*+")
+_UNDERLINED = re.compile(r"(?>[^\S\n]*+\S[^\n]*+\n){1,4}? {0,3}(?:=+|-+|~+|＝+|─+)[ \t]*(?:\n|\Z)")
 _ATX = re.compile(r" {0,3}#{1,6}(?!#)")
 
 _Kind = Literal["prose", "list", "table", "code"]
 
-_SENTENCE = re.compile(r"[。！？．]+[」』）)”’]*\s*|[.!?]+[\"')\]”’]*\s+(?![a-z])")
+_SENTENCE = re.compile(r"[。！？．]+[」』）)”’]*\s*|(?<![.!?])[.!?]++[\"')\]”’]*+\s++(?![a-z])")
 _LINE = re.compile(r"\n")
 _SPACE = re.compile(r"[、，]|\s+")
 _CUTS: dict[_Kind, tuple[re.Pattern[str], ...]] = {
@@ -92,7 +93,8 @@ def weight(text: str) -> int:
 def _ranges(document: Document, size: int) -> Iterator[tuple[int, int]]:
     text = document.text
     start = front_matter_end(text)
-    heading_start, heading = start, ()
+    heading_start = start
+    heading: tuple[str, ...] = ()
     sections: list[tuple[int, int, tuple[str, ...]]] = []  # where the heading starts, where the content starts, heading
     for mark in document.marks:
         content = _heading_end(text, mark) if mark.start >= start and mark.heading else mark.start

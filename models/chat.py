@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models.chat_models import (
@@ -14,12 +14,14 @@ from langchain_core.language_models.chat_models import (
 )
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
-from langchain_core.tools import BaseTool
 from pydantic import SkipValidation
 
 from models.engine import ChatEngine, Finished, Generation
 from models.errors import ModelConfigError
 from models.templates import Message, Role, Segment, render
+
+if TYPE_CHECKING:
+    from langchain_core.tools import BaseTool
 
 PER_CALL = frozenset({"principal_key", "max_tokens", "deadline_s", "temperature", "seed", "cancel"})
 """Arguments that `invoke`, `stream` and `bind` take besides `stop`; their meaning stands in `ChatEngine.generate`."""

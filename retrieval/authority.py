@@ -298,7 +298,7 @@ def delete_unused_vectors(connection: Connection) -> None:
 
 # --- reading, for a principal ----------------------------------------------------------------------------------------
 
-_LIVE = "documents d JOIN versions v ON v.id = d.live_version_id"
+_LIVE = "versions v JOIN documents d ON d.live_version_id = v.id"
 _CHUNK = (
     "c.id, c.key, d.id AS document_id, v.title, d.address, v.language, c.heading, c.line, c.page, c.start,"
     ' c."end" AS "end", substr(v.text, c.start + 1, c."end" - c.start) AS text'
@@ -310,7 +310,7 @@ def chunks(
 ) -> list[StoredChunk]:
     """The live chunks with one of these ids or keys that may be read, in no order."""
     statement = text(
-        f"SELECT {_CHUNK} FROM chunks c JOIN {_LIVE} ON v.id = c.version_id"
+        f"SELECT {_CHUNK} FROM {_LIVE} JOIN chunks c ON c.version_id = v.id"
         " WHERE d.reader_set_id IN :sets AND (c.id IN :ids OR c.key IN :keys)"
     ).bindparams(*(bindparam(name, expanding=True) for name in ("sets", "ids", "keys")))
     rows = connection.execute(statement, {"sets": list(readable), "ids": list(ids), "keys": list(keys)})
@@ -320,7 +320,7 @@ def chunks(
 def chunk_numbers(connection: Connection, *, readable: ReaderSets, keys: Sequence[str]) -> dict[str, int]:
     """The internal id of each live chunk with one of these keys that may be read."""
     statement = text(
-        f"SELECT c.key, c.id FROM chunks c JOIN {_LIVE} ON v.id = c.version_id"
+        f"SELECT c.key, c.id FROM {_LIVE} JOIN chunks c ON c.version_id = v.id"
         " WHERE d.reader_set_id IN :sets AND c.key IN :keys"
     ).bindparams(bindparam("sets", expanding=True), bindparam("keys", expanding=True))
     return {row.key: row.id for row in connection.execute(statement, {"sets": list(readable), "keys": list(keys)})}

@@ -298,11 +298,10 @@ class Index:
             if row is None or row.version is None or row.readers == target:
                 return
             chunks = authority.chunk_ids(connection, row.version)
-            digests: dict[str, str] = dict(
-                connection.execute(
-                    text("SELECT key, embedded_sha256 FROM chunks WHERE version_id = :v"), {"v": row.version}
-                ).tuples()
+            rows = connection.execute(
+                text("SELECT key, embedded_sha256 FROM chunks WHERE version_id = :v"), {"v": row.version}
             )
+            digests = {row.key: row.embedded_sha256 for row in rows}
             vectors = authority.vectors(connection, self.embedder.fingerprint, digests.values())
         keys = [key for _, key in chunks]
         with writing(self.engine) as connection:
@@ -320,11 +319,11 @@ class Index:
     def _work_off_outbox(self) -> None:
         with reading(self.engine) as connection:
             rows = connection.execute(text("SELECT id, collection, chunk_key FROM outbox")).all()
-        by_collection: dict[str, list[str]] = defaultdict(list)
+        by_collection: dict[str, set[str]] = defaultdict(set)
         for row in rows:
-            by_collection[row.collection].append(row.chunk_key)
+            by_collection[row.collection].add(row.chunk_key)
         for name, keys in by_collection.items():
-            self.vectors.delete(name, keys)
+            self.vectors.delete(name, sorted(keys))
         if rows:
             with writing(self.engine) as connection:
                 connection.execute(text("DELETE FROM outbox WHERE id <= :last"), {"last": rows[-1].id})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib import metadata
 from typing import Annotated
@@ -53,28 +52,20 @@ app.add_typer(config_app, name="config")
 
 def run() -> None:
     """Run the command line: exit 0 done, 1 a fault, 2 wrong usage or settings, 130 interrupted."""
+    from bot.logs import configure_logs
+
+    configure_logs("warning")
     try:
-        app(standalone_mode=False)
-    except (KeyboardInterrupt, typer.Abort):
+        app()
+    except KeyboardInterrupt:
         _leave("Interrupted.", 130)
-    except BrokenPipeError:
-        # Whoever read our output left; what they read was whole.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
     except Exception as error:  # noqa: BLE001 - the edge: every fault becomes a sentence and an exit code here
         _explain(error)
 
 
 def _explain(error: Exception) -> None:
-    import click
-
     from bot.errors import explain
 
-    if isinstance(error, click.exceptions.Exit):
-        sys.exit(error.exit_code)
-    if isinstance(error, click.ClickException):
-        error.show()
-        sys.exit(error.exit_code)
     explained = explain(error)
     if explained.known:
         _leave(explained.sentence, explained.exit_code)

@@ -171,7 +171,7 @@ def _each_line(file: Path, answer: Callable[[str, str], dict[str, Any]]) -> int:
 
     code = 0
     for number, line in enumerate(_lines(file), 1):
-        id_ = str(number)
+        id_ = None
         try:
             id_, text = _asked(line, number)
             payload = answer(id_, text)

@@ -62,7 +62,7 @@ async def _pieces(question: Question, assistant: Answering) -> list[str]:
             _log.warning("A question from Discord was not answered.", question_id=question.id, reason=str(error))
         else:
             _log.exception("A question from Discord was not answered.", question_id=question.id)
-        return render_sentence(explained.sentence)
+        return render_sentence(explained.public)
 
 
 async def _final_answer(question: Question, assistant: Answering) -> Answer:

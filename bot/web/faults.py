@@ -69,7 +69,7 @@ def fault_payload(error: Exception, *, request_id: str) -> tuple[FaultPayload, i
         sentence, status = _SENTENCES.get(error.status_code, error.detail), error.status_code
     else:
         explained = explain(error)
-        sentence, status = explained.sentence, explained.status
+        sentence, status = explained.public, explained.status
         if not explained.known:
             log_fault("unforeseen fault", error)
     # names may hold half a surrogate pair (smuggled in by JSON, or a file's undecodable name), which no answer can

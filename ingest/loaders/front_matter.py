@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _BLOCK = re.compile(
-    r"---[ \t]*\n((?:(?:[\w.-]+[ \t]*:|[ \t]*#|[ \t]+|- |[ \t]*$).*\n)*?)(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.MULTILINE
+    r"---[ \t]*\n((?>(?:[\w.-]+[ \t]*:|[ \t]*#|[ \t]+|- |[ \t]*$).*\n)*?)(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.MULTILINE
 )
 _TITLE = re.compile(r"^title[ \t]*:[ \t]*(.+?)[ \t]*$", re.MULTILINE)
 

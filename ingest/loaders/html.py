@@ -18,6 +18,11 @@ from retrieval.documents import Document, Mark
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
 
+
+def _tags(names: str) -> frozenset[str]:
+    return frozenset(names.split())
+
+
 _CHARSET = re.compile(rb"<meta[^>]{0,200}?charset\s*=\s*[\"']?\s*([A-Za-z0-9_:.-]{1,40})", re.IGNORECASE)
 _CHARSET_WITHIN = 4096
 """Bytes looked at for a charset; browsers look at 1024."""
@@ -25,21 +30,21 @@ _CHARSET_WITHIN = 4096
 _TAG = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]*)")
 _DEPTH_LIMIT = 20_000
 """Elements open at once; the parser's time grows with the square of it (12 s at 100,000)."""
-_NEVER_OPEN = frozenset(
-    "area base br col embed hr img input link meta source track wbr p li dt dd td th tr tbody thead tfoot option".split()
+_NEVER_OPEN = _tags(
+    "area base br col embed hr img input link meta source track wbr p li dt dd td th tr tbody thead tfoot option"
 )
 
-_UNREAD = frozenset(
+_UNREAD = _tags(
     "script style template noscript head title nav svg math iframe object canvas audio video button select textarea "
-    "input datalist rt rp".split()
+    "input datalist rt rp"
 )
-_AROUND = frozenset("header footer aside".split())
-_BLOCKS = frozenset(
+_AROUND = _tags("header footer aside")
+_BLOCKS = _tags(
     "address article aside blockquote body caption center dd details dialog div dl dt fieldset figcaption figure footer "
-    "form header hr html legend li main menu ol optgroup option p section summary table tbody td tfoot th thead tr ul".split()
+    "form header hr html legend li main menu ol optgroup option p section summary table tbody td tfoot th thead tr ul"
 )
-_LISTS = frozenset("ul ol menu dl".split())
-_ITEMS = frozenset("li dt dd".split())
+_LISTS = _tags("ul ol menu dl")
+_ITEMS = _tags("li dt dd")
 _HEADING = re.compile(r"h([1-6])")
 _HIDING_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _INDENT_LEVELS = 6
@@ -77,25 +82,12 @@ def _check_depth(source: str) -> None:
 
 def _main_content(tree: LexborHTMLParser) -> tuple[list[LexborNode], frozenset[str]]:
     """Where the content stands, and which parts of the page around it are to be left out."""
-    for query in ("main, [role=main]", "article"):
-        found = [node for node in tree.css(query) if not _within(node, query) and not _hidden(node)]
-        if any(one_line(_plain_text(node)) for node in found):
-            return found, frozenset()
+    main = tree.css_first("main, [role=main]")
+    for found in ([main] if main is not None else [], tree.css("article:not(article article)")):
+        shown = [node for node in found if not _hidden(node)]
+        if any(one_line(_plain_text(node)) for node in shown):
+            return shown, frozenset()
     return [tree.body] if tree.body is not None else [], _AROUND
-
-
-def _within(node: LexborNode, query: str) -> bool:
-    """True if an ancestor was found by the same query."""
-    parent = node.parent
-    while parent is not None:
-        if (
-            parent.tag == "article"
-            if query == "article"
-            else parent.tag == "main" or _attribute(parent, "role") == "main"
-        ):
-            return True
-        parent = parent.parent
-    return False
 
 
 def _plain_text(node: LexborNode) -> str:
@@ -115,6 +107,11 @@ def _hidden(node: LexborNode) -> bool:
         or attributes.get("aria-hidden") == "true"
         or _HIDING_STYLE.search(attributes.get("style") or "") is not None
     )
+
+
+def _readable(node: LexborNode, unread: frozenset[str]) -> bool:
+    # some pages hide their body until a script shows it
+    return node.is_element_node and node.tag not in unread and (node.tag == "body" or not _hidden(node))
 
 
 @dataclass(slots=True)
@@ -143,13 +140,12 @@ class _Page:
                 self._leave(node.tag or "")
             elif node.is_text_node:
                 self.inline.append(node.text_content or "")
-            elif node.is_element_node and node.tag not in unread and (node.tag == "body" or not _hidden(node)):
-                if self._enter(node, node.tag or "", unread):
-                    stack.append((node, True))
-                    child = node.last_child
-                    while child is not None:
-                        stack.append((child, False))
-                        child = child.prev
+            elif _readable(node, unread) and self._enter(node, node.tag or "", unread):
+                stack.append((node, True))
+                child = node.last_child
+                while child is not None:
+                    stack.append((child, False))
+                    child = child.prev
         self._flush()
 
     def finish(self) -> tuple[str, tuple[Mark, ...]]:
@@ -235,7 +231,7 @@ def _read(root: LexborNode, unread: frozenset[str], breaks: str = " ") -> str:
             parts.append(node.text_content or "")
         elif node.tag == "br":
             parts.append(breaks)
-        elif node is root or (node.is_element_node and node.tag not in unread and not _hidden(node)):
+        elif node is root or _readable(node, unread):
             if node.tag in _BLOCKS:
                 parts.append(breaks)
             child = node.last_child

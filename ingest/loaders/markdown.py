@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from ingest.decoding import decode
 from ingest.language import language
 from ingest.loaders.front_matter import front_matter_end, front_matter_title
@@ -36,7 +38,7 @@ def _headings(text: str) -> list[tuple[int, int, str]]:
     tokens = parser.parse(text[body:])
     inline = MarkdownIt("commonmark")
     headings = []
-    for token, content in zip(tokens, tokens[1:], strict=False):
+    for token, content in pairwise(tokens):
         if token.type == "heading_open" and token.level == 0 and token.map:
             parsed = inline.parseInline(content.content)[0].children or []
             heading = one_line(

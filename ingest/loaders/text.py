@@ -53,7 +53,9 @@ def _level(line: str, lines: list[str], i: int) -> int:
     following = next((later for later in lines[i + 1 : i + 4] if later.strip()), "")
     if numbered is None or not following:
         return 0
-    below = _NUMBERED.match(following)
-    if below and not below[1].startswith(numbered[1] + "."):
-        return 0  # a numbered list
-    return numbered[1].count(".") + 1 if not lines[i + 1].strip() or below is None else 0
+    preceding = next((earlier for earlier in lines[max(0, i - 3) : i][::-1] if earlier.strip()), "")
+    above, below = _NUMBERED.match(preceding), _NUMBERED.match(following)
+    in_list = (above and not numbered[1].startswith(above[1] + ".")) or (
+        below and not (below[1].startswith(numbered[1] + ".") and not lines[i + 1].strip())
+    )
+    return 0 if in_list else numbered[1].count(".") + 1

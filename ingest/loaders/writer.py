@@ -60,7 +60,8 @@ class Writer:
         self._length = 0
         self._marks: list[Mark] = []
         self._headings = HeadingPath()
-        self._page: int | None = None
+        self.page: int | None = None
+        """The page (1-based) that what follows stands on; set it before a block."""
         self.first_heading = ""
 
     def block(self, text: str, *, tight: bool = False) -> None:
@@ -68,6 +69,12 @@ class Writer:
         if not text:
             return
         self._add(("\n" if tight else "\n\n") if self._parts else "")
+        self.go_on(text)
+
+    def go_on(self, text: str) -> None:
+        """Add to the last block, which may run over from one page to the next."""
+        if self.page != (self._marks[-1].page if self._marks else None):
+            self._marks.append(Mark(self._length, self._headings.path, self.page))
         self._add(text)
 
     def heading(self, level: int, text: str) -> None:
@@ -77,23 +84,8 @@ class Writer:
             return
         self._add("\n\n" if self._parts else "")
         self.first_heading = self.first_heading or heading
-        self._mark(self._headings.enter(level, heading))
+        self._marks.append(Mark(self._length, self._headings.enter(level, heading), self.page))
         self._add("#" * min(level, 6) + " " + heading)
-
-    def page(self, number: int) -> None:
-        """What follows stands on this page."""
-        self._page = number
-        self._mark(self._headings.path, 2 if self._parts else 0)
-
-    def continue_block(self, text: str) -> None:
-        """Add to the last block, on the page begun last."""
-        self._marks[-1] = Mark(self._length, self._headings.path, self._page)
-        self._add(text)
-
-    def _mark(self, path: tuple[str, ...], ahead: int = 0) -> None:
-        if self._marks and self._marks[-1].start == self._length + ahead:
-            self._marks.pop()
-        self._marks.append(Mark(self._length + ahead, path, self._page))
 
     def _add(self, text: str) -> None:
         self._length += len(text)
@@ -103,7 +95,7 @@ class Writer:
 
     def finish(self) -> tuple[str, tuple[Mark, ...]]:
         """The text and its marks."""
-        return "".join(self._parts), tuple(mark for mark in self._marks if mark.start < self._length)
+        return "".join(self._parts), tuple(self._marks)
 
 
 def table(rows: list[list[str]]) -> str:

@@ -19,8 +19,3 @@ def real_engine(starter: ModelCard) -> Iterator[LlamaEngine]:
     engine = LlamaEngine(starter, context_length=2048)
     yield engine
     engine.close()
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"

@@ -13,7 +13,7 @@ import pytest
 from models.cards import ModelCard, local_chat
 from models.errors import EngineFailed, ModelFileError
 from models.llamacpp import PREFILL_CHUNK, LlamaEngine
-from models.llamacpp_context import LlamaContext, LlamaVocabulary
+from models.llamacpp_context import LlamaContext, LlamaVocabulary, build_info
 from models.templates import NAMES, Message, Segment, render, tokens_of
 
 pytestmark = pytest.mark.real
@@ -158,3 +158,11 @@ def test_importing_the_engine_loads_no_native_library_and_starts_no_thread() -> 
         check=True,
     )
     assert done.stdout == "[] 1\n"
+
+
+def test_the_build_describes_itself_in_one_line() -> None:
+    line = build_info()
+
+    assert line.startswith("llama-cpp-python 0.")
+    assert "GPU" in line or "CPU only" in line
+    assert "\n" not in line

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from retrieval.access import Audience, Principal, Readers
+from retrieval.errors import NotFound
+from retrieval.index import Index
+from retrieval.search import Searcher
+from tests.retrieval.conftest import HR, IN_HR, SOMEBODY
+
+Put = Callable[..., None]
+
+
+def test_what_may_not_be_read_changes_nothing_not_even_a_score(put: Put, searcher: Searcher) -> None:
+    put(travel="Hotels cost at most 180 EUR a night.", it="The printer is on floor 2.")
+    before = searcher.search("hotel salaries april", principal=SOMEBODY, k=10)
+    put(HR, pay="Salaries are reviewed in April.", bonus="The hotel bonus is paid in April, hotels too.")
+    after = searcher.search("hotel salaries april", principal=SOMEBODY, k=10)
+    assert after.hits == before.hits
+    assert [after.rarity(term) for term in ("hotel", "salari", "april")] == [
+        before.rarity(term) for term in ("hotel", "salari", "april")
+    ]
+
+
+def test_a_member_finds_what_their_groups_may_read(put: Put, searcher: Searcher) -> None:
+    put(HR, pay="Salaries are reviewed in April.")
+    assert [hit.title for hit in searcher.search("salaries", principal=IN_HR, k=10).hits] == ["pay"]
+    assert searcher.search("salaries", principal=SOMEBODY, k=10).hits == ()
+
+
+def test_discord_shows_only_what_is_marked_for_it(put: Put, searcher: Searcher) -> None:
+    put(inside="The gate code is 4711.")
+    put(Readers(frozenset({"all"}), discord=True), outside="The gate opens at 7.")
+    on_discord = Principal("discord:1", frozenset({"all"}), Audience.DISCORD)
+    assert [hit.title for hit in searcher.search("gate", principal=on_discord, k=10).hits] == ["outside"]
+    assert {hit.title for hit in searcher.search("gate", principal=SOMEBODY, k=10).hits} == {"inside", "outside"}
+
+
+def test_a_hidden_document_looks_like_one_that_is_not_there(put: Put, searcher: Searcher) -> None:
+    put(HR, pay="Salaries are reviewed in April.")
+    hidden = searcher.search("salaries", principal=IN_HR, k=1).hits[0].document_id
+    with pytest.raises(NotFound) as of_hidden:
+        searcher.document(hidden, principal=SOMEBODY)
+    with pytest.raises(NotFound) as of_missing:
+        searcher.document("0000", principal=SOMEBODY)
+    assert str(of_hidden.value).replace(hidden, "ID") == str(of_missing.value).replace("0000", "ID")
+
+
+def test_japanese_words_of_two_characters_are_found(put: Put, searcher: Searcher) -> None:
+    put(rules="経費は月末までに精算します。\n\n有給休暇は年に十日です。")
+    assert searcher.search("経費", principal=SOMEBODY, k=1).hits[0].text == "経費は月末までに精算します。"
+
+
+def test_title_and_heading_are_searched_too(put: Put, searcher: Searcher) -> None:
+    put(Parking="Spaces are in the yard.", Canteen="Meals are served at noon.")
+    assert searcher.search("parking", principal=SOMEBODY, k=1).hits[0].text == "Spaces are in the yard."
+
+
+def test_an_empty_index_finds_nothing(searcher: Searcher) -> None:
+    assert searcher.search("anything", principal=SOMEBODY, k=10).hits == ()
+
+
+@pytest.mark.parametrize("query", ['"', "AND OR NOT", "a* NEAR(b)", "'; DROP TABLE chunks; --", "^title:x", "😀", "title : gate"])
+def test_a_query_is_text_never_a_language(put: Put, searcher: Searcher, query: str) -> None:
+    put(inside="The gate code is 4711.")
+    searcher.search(query, principal=SOMEBODY, k=3)
+    assert searcher.search("gate", principal=SOMEBODY, k=1).hits[0].title == "inside"
+
+
+def test_the_probe_passes_on_a_sound_index(index: Index, put: Put) -> None:
+    put(inside="The gate code is 4711.")
+    Searcher(index).probe()
+    assert index.vectors.collections()
