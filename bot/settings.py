@@ -38,7 +38,7 @@ def _names(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+Names = Annotated[tuple[str, ...], pydantic_settings.NoDecode, BeforeValidator(_names)]
 """A list of names; in the environment, separated by commas."""
 
 

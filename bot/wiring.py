@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from bot.errors import SettingsError
 from bot.settings import Settings, discord_token
@@ -31,6 +31,12 @@ if TYPE_CHECKING:
     from retrieval.search import Searcher
 
 
+@runtime_checkable
+class Closing(Protocol):
+    """Something that holds memory outside Python until it is closed."""
+
+    def close(self) -> None: ...
+
 
 class Kura:
     """Everything that works on one data folder, which this process holds; see `open_kura`."""
@@ -44,7 +50,10 @@ class Kura:
     def index(self) -> Index:
         from retrieval.index import Index
 
-        index = Index(self.settings.data_dir, make_embedder(self.settings))
+        embedder = make_embedder(self.settings)
+        if isinstance(embedder, Closing):
+            self._closing.callback(embedder.close)
+        index = Index(self.settings.data_dir, embedder)
         self._closing.callback(index.close)
         return index
 
@@ -131,7 +140,10 @@ class Kura:
             context_length=context_length,
             chat=loaded,
             count_tokens=lambda text: engine.count_tokens([Segment(text)]),
-            arguments=lambda principal, most: {"principal_key": principal.id, "max_tokens": most},
+            arguments=lambda principal, most: {
+                "principal_key": f"{principal.audience}/{principal.id}",
+                "max_tokens": most,
+            },
         )
 
 

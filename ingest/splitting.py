@@ -40,6 +40,10 @@ _TABLE_RULE = re.compile(r"\s*+\|?\s*+:?-++:?\s*+(?:\|\s*+:?-++:?\s*+)*+\|?\s*+"
 _UNDERLINED = re.compile(r"(?>[^\S\n]*+\S[^\n]*+\n){1,4}? {0,3}(?:=+|-+|~+|＝+|─+)[ \t]*(?:\n|\Z)")
 _ATX = re.compile(r" {0,3}#{1,6}(?!#)")
 
+PASSAGE = 1600
+"""Weight a chunk should not exceed. An answer is easiest to find and to check in a whole paragraph: of 150 encyclopaedia
+paragraphs (XQuAD, English) 95 stay whole at 800, 133 at 1,200 and 144 at 1,600."""
+
 _Kind = Literal["prose", "list", "table", "code"]
 
 _SENTENCE = re.compile(r"[。！？．]+[」』）)”’]*\s*|(?<![.!?])[.!?]++[\"')\]”’]*+\s++(?![a-z])")
@@ -65,7 +69,7 @@ class _Block:
     worded: bool = True
 
 
-def split(document: Document, *, size: int = 800) -> list[Chunk]:
+def split(document: Document, *, size: int = PASSAGE) -> list[Chunk]:
     """Chunks of `document`, ascending, none overlapping, none with outer whitespace, none across a heading.
 
     `size` is the weight a chunk should not exceed (tables and code: three times). Every character that is not

@@ -46,10 +46,13 @@ def score(query_terms: Sequence[str], candidate: Candidate, statistics: Statisti
     pairs = set(pairwise(query_terms))
     tf: dict[str, float] = {}
     for field, weight, mean in zip(
-        (candidate.title, candidate.heading, candidate.body), FIELD_WEIGHTS,
-        (statistics.mean_title, statistics.mean_heading, statistics.mean_body), strict=True,
+        (candidate.title, candidate.heading, candidate.body),
+        FIELD_WEIGHTS,
+        (statistics.mean_title, statistics.mean_heading, statistics.mean_body),
+        strict=True,
     ):
-        if not field: continue
+        if not field:
+            continue
         norm = weight / (1 - B + B * len(field) / mean) if field is candidate.body else weight
         for term in field:
             if term in wanted:
@@ -60,14 +63,20 @@ def score(query_terms: Sequence[str], candidate: Candidate, statistics: Statisti
     if PHRASE:
         seen = {p for p in pairwise(candidate.body) if p in pairs}
         for a, b in seen:
-            total += PHRASE * min(emphasis(a)*statistics.rarity(a), emphasis(b)*statistics.rarity(b))
+            total += PHRASE * min(emphasis(a) * statistics.rarity(a), emphasis(b) * statistics.rarity(b))
     return total
 
+
 E_FUNC, E_HIRA, E_MIX = 0.1, 0.4, 0.7
+
+
 def emphasis(term):
-    if is_function(term): return E_FUNC
+    if is_function(term):
+        return E_FUNC
     if is_packed(term):
-        h=[ 'ぁ'<=c<='ゖ' for c in term]
-        if all(h): return E_HIRA
-        if any(h): return E_MIX
+        h = ["ぁ" <= c <= "ゖ" for c in term]
+        if all(h):
+            return E_HIRA
+        if any(h):
+            return E_MIX
     return 1.0

@@ -63,7 +63,9 @@ def test_an_unchanged_passage_is_not_embedded_again(put: Put, embedder: Counting
     assert embedder.embedded == before + 1
 
 
-def test_a_removed_document_is_gone_and_its_text_is_in_no_file(put: Put, searcher: Searcher, index: Index, folder: Path) -> None:
+def test_a_removed_document_is_gone_and_its_text_is_in_no_file(
+    put: Put, searcher: Searcher, index: Index, folder: Path
+) -> None:
     put(travel="The hotel limit is 180 EUR.", secret="The xylophone budget is confidential.")
     document_id = searcher.search("xylophone", principal=SOMEBODY, k=1).hits[0].document_id
     index.remove([document_id])
@@ -140,7 +142,9 @@ def test_a_reader_sees_the_old_version_or_the_new_never_a_mix(index: Index, put:
 
     def read() -> None:
         while not stop.is_set():
-            numbers = {hit.text.split()[1] for hit in searcher.search("limit hotel train", principal=SOMEBODY, k=5).hits}
+            numbers = {
+                hit.text.split()[1] for hit in searcher.search("limit hotel train", principal=SOMEBODY, k=5).hits
+            }
             if len(numbers) != 1:
                 mixed.append(numbers)
 

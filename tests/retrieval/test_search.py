@@ -62,7 +62,9 @@ def test_an_empty_index_finds_nothing(searcher: Searcher) -> None:
     assert searcher.search("anything", principal=SOMEBODY, k=10).hits == ()
 
 
-@pytest.mark.parametrize("query", ['"', "AND OR NOT", "a* NEAR(b)", "'; DROP TABLE chunks; --", "^title:x", "😀", "title : gate"])
+@pytest.mark.parametrize(
+    "query", ['"', "AND OR NOT", "a* NEAR(b)", "'; DROP TABLE chunks; --", "^title:x", "😀", "title : gate"]
+)
 def test_a_query_is_text_never_a_language(put: Put, searcher: Searcher, query: str) -> None:
     put(inside="The gate code is 4711.")
     searcher.search(query, principal=SOMEBODY, k=3)

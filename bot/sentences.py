@@ -1,0 +1,179 @@
+"""A passage into answer units, with exact offsets: sentences, list items, table rows and fenced code blocks.
+
+Knows the look of plain text and Markdown, English and Japanese; no question and no ranking. A heading, a table's header and
+separator rows, and a line that only leads in to a code block are no units: they never answer by themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from bot.sentence_ends import sentence_ranges
+
+Kind = Literal["sentence", "item", "row", "code"]
+
+_LINE = re.compile(r"[^\n]*\n?")
+_FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
+_HEADING = re.compile(r" {0,3}#{1,6}(?:[ \t]|$)")
+_UNDERLINE = re.compile(r" {0,3}(?:=+|-+)[ \t]*$")
+_RULE_ROW = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-*:?[ \t]*)*$")
+_ITEM = re.compile(
+    r"[ \t]*(?:[-*+•‣–][ \t]+|[・●○◆◇■□][ \t　]*|\(?\d{1,3}[.)][ \t]+|[(（]\d{1,3}[)）][ \t　]*|[①-⑳][ \t　]*)"
+)
+_LEADS_IN = (":", "：")
+_LONG_ITEM = 240
+"""Characters; a longer list item is read sentence by sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """`text[start:end]` may stand in an answer. `context` is the range of what it cannot be understood without:
+    the header row of a table row, the sentence that leads in to a list item or a code block."""
+
+    start: int
+    end: int
+    kind: Kind
+    context: tuple[int, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    start: int
+    end: int
+    """Without the line break."""
+    text: str
+
+    @property
+    def blank(self) -> bool:
+        return not self.text.strip()
+
+
+def units(text: str, language: str) -> list[Unit]:
+    """The answer units of a passage, ascending, none overlapping, none with outer whitespace, each with a letter or digit.
+
+    `language` as in `Document`: in Japanese a half-width `!` or `?` ends a sentence without a space after it.
+    """
+    return [unit for unit in _Reader(text, language).read() if any(c.isalnum() for c in text[unit.start : unit.end])]
+
+
+class _Reader:
+    """Reads line by line; `_lead` is the last sentence, as long as it may lead in to what comes next."""
+
+    def __init__(self, text: str, language: str) -> None:
+        self._text = text
+        self._language = language
+        self._lines = [
+            _Line(match.start(), match.start() + len(match[0].rstrip("\n")), match[0].rstrip("\n"))
+            for match in _LINE.finditer(text)
+            if match[0]
+        ]
+        self._lead: tuple[int, int] | None = None
+
+    def read(self) -> list[Unit]:
+        found: list[Unit] = []
+        at = 0
+        while at < len(self._lines):
+            line = self._lines[at]
+            if line.blank:
+                at += 1
+            elif _FENCE.match(line.text):
+                at, unit = self._code(at)
+                if found and unit.context == (found[-1].start, found[-1].end):
+                    found.pop()
+                found.append(unit)
+                self._lead = None
+            elif self._heading_lines(at):
+                at += self._heading_lines(at)
+                self._lead = None
+            elif self._begins_table(at):
+                at, rows = self._table(at)
+                found += rows
+                self._lead = None
+            elif _ITEM.match(line.text):
+                at, items = self._item(at)
+                found += items
+            else:
+                at, sentences = self._paragraph(at)
+                found += sentences
+                self._lead = self._leading(sentences)
+        return found
+
+    def _heading_lines(self, at: int) -> int:
+        """How many lines a heading that begins here takes; 0: none does."""
+        if _HEADING.match(self._lines[at].text):
+            return 1
+        below = self._lines[at + 1].text if at + 1 < len(self._lines) else ""
+        underlined = (
+            _UNDERLINE.match(below) and "|" not in self._lines[at].text and not _ITEM.match(self._lines[at].text)
+        )
+        return 2 if underlined else 0
+
+    def _begins_table(self, at: int) -> bool:
+        line = self._lines[at].text
+        if line.lstrip().startswith("|"):
+            return True
+        below = self._lines[at + 1].text if at + 1 < len(self._lines) else ""
+        return "|" in line and "|" in below and _RULE_ROW.match(below) is not None
+
+    def _table(self, at: int) -> tuple[int, list[Unit]]:
+        header: tuple[int, int] | None = None
+        rows: list[Unit] = []
+        while at < len(self._lines) and "|" in self._lines[at].text:
+            line = self._lines[at]
+            below = self._lines[at + 1].text if at + 1 < len(self._lines) else ""
+            if _RULE_ROW.match(line.text):
+                pass
+            elif not rows and header is None and "|" in below and _RULE_ROW.match(below):
+                header = self._trimmed(line.start, line.end)
+            else:
+                rows.append(Unit(*self._trimmed(line.start, line.end), "row", header))
+            at += 1
+        return at, rows
+
+    def _code(self, at: int) -> tuple[int, Unit]:
+        fence = _FENCE.match(self._lines[at].text)
+        mark = fence[1] if fence else "```"
+        last = at + 1
+        while last < len(self._lines) and not self._lines[last].text.strip().startswith(mark):
+            last += 1
+        end = self._lines[min(last, len(self._lines) - 1)].end
+        return last + 1, Unit(*self._trimmed(self._lines[at].start, end), "code", self._lead)
+
+    def _item(self, at: int) -> tuple[int, list[Unit]]:
+        marker = _ITEM.match(self._lines[at].text)
+        start = self._lines[at].start + (marker.end() if marker else 0)
+        last = at
+        while last + 1 < len(self._lines) and self._continues(last + 1):
+            last += 1
+        start, end = self._trimmed(start, self._lines[last].end)
+        if end - start <= _LONG_ITEM:
+            found = [Unit(start, end, "item", self._lead)] if end > start else []
+        else:
+            found = [
+                Unit(*span, "item", self._lead) for span in sentence_ranges(self._text, start, end, self._language)
+            ]
+        return last + 1, found
+
+    def _continues(self, at: int) -> bool:
+        """Whether a line goes on with the paragraph or item above it."""
+        line = self._lines[at]
+        starts_anew = line.blank or _FENCE.match(line.text) or _ITEM.match(line.text)
+        return not (starts_anew or self._heading_lines(at) or self._begins_table(at))
+
+    def _paragraph(self, at: int) -> tuple[int, list[Unit]]:
+        last = at
+        while last + 1 < len(self._lines) and self._continues(last + 1):
+            last += 1
+        ranges = sentence_ranges(self._text, self._lines[at].start, self._lines[last].end, self._language)
+        return last + 1, [Unit(start, end, "sentence") for start, end in ranges]
+
+    def _leading(self, sentences: list[Unit]) -> tuple[int, int] | None:
+        if sentences and self._text[sentences[-1].start : sentences[-1].end].endswith(_LEADS_IN):
+            return sentences[-1].start, sentences[-1].end
+        return None
+
+    def _trimmed(self, start: int, end: int) -> tuple[int, int]:
+        piece = self._text[start:end]
+        return start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip())

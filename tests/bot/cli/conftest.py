@@ -1,0 +1,66 @@
+"""The command line, called in this process: `kura("ask", "...")` gives its exit code, output and messages."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.cli import main
+from tests.bot.conftest import LEAVE, PAY, TRAVEL
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def kura(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Ended]:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("NO_COLOR", "1")
+
+    def kura(*arguments: str) -> Ended:
+        monkeypatch.setattr(sys, "argv", ["kura", *arguments])
+        capsys.readouterr()
+        try:
+            main()
+            code = 0
+        except SystemExit as left:
+            code = int(left.code or 0)
+        out, err = capsys.readouterr()
+        assert "Traceback" not in out + err
+        return Ended(code, out, err)
+
+    return kura
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    folder = tmp_path / "docs"
+    (folder / "people").mkdir(parents=True)
+    (folder / "travel.md").write_text(TRAVEL, encoding="utf-8")
+    (folder / "休暇.md").write_text(LEAVE, encoding="utf-8")
+    (folder / "people" / "pay.md").write_text(PAY, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def ingested(kura: Callable[..., Ended], docs: Path) -> Path:
+    """The documents are in the index; `people` for hr only."""
+    assert kura("ingest", str(docs / "people"), "--readers", "hr").code == 0
+    assert kura("ingest", str(docs)).code == 0
+    return docs

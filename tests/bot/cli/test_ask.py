@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.bot.cli.conftest import Ended
+
+Kura = Callable[..., Ended]
+HOTEL = "What is the hotel limit per night in Europe?"
+
+
+def test_an_answer_shows_its_citations_with_file_and_line(kura: Kura, ingested: Path) -> None:
+    ended = kura("ask", HOTEL)
+    assert ended.code == 0
+    assert "The hotel limit is 180 EUR per night in Europe." in ended.out
+    assert "[1] Travel policy › Hotels" in ended.out
+    assert f"{ingested / 'travel.md'}:5" in ended.out.replace("../docs", str(ingested))
+
+
+def test_the_json_of_an_answer_has_the_agreed_fields(kura: Kura, ingested: Path) -> None:
+    answer = kura("ask", "--json", HOTEL).json
+    assert answer.keys() >= {
+        "id", "question", "answer", "refused", "style", "citations", "model", "usage", "timings", "trace_id",
+    }  # fmt: skip
+    assert (answer["question"], answer["refused"], answer["style"]) == (HOTEL, False, "quote")
+    citation = answer["citations"][0]
+    assert citation.keys() >= {"n", "document_id", "chunk_id", "title", "heading", "address", "quote", "start", "end"}
+    assert (
+        Path(citation["address"]).read_text(encoding="utf-8")[citation["start"] : citation["end"]] == citation["quote"]
+    )
+    assert answer["usage"].keys() == {"prompt_tokens", "completion_tokens"}
+    assert answer["timings"].keys() == {"search_ms", "first_token_ms", "total_ms"}
+
+
+def test_a_citation_can_be_opened_at_its_place(kura: Kura, ingested: Path) -> None:
+    citation = kura("ask", "--json", HOTEL).json["citations"][0]
+    shown = kura("show", citation["document_id"], "--start", str(citation["start"]), "--end", str(citation["end"]))
+    assert shown.out == citation["quote"]
+    assert kura("show", "0000").code == 1
+
+
+def test_groups_decide_what_is_answered(kura: Kura, ingested: Path) -> None:
+    question = "What is the top of the G4 engineer band?"
+    assert kura("ask", "--json", question).json["refused"]
+    assert "9,800,000" in kura("ask", "--json", "--as", "mori", "--group", "hr", question).json["answer"]
+    assert kura("search", "--json", "G4 engineer band").json["hits"][0]["title"] != "Salary bands"
+
+
+def test_a_search_gives_passages_in_the_agreed_shape(kura: Kura, ingested: Path) -> None:
+    found = kura("search", "--json", "-k", "2", "hotel limit").json
+    assert found.keys() >= {"id", "question", "hits"}
+    assert found["hits"][0].keys() >= {"document_id", "chunk_id", "title", "heading", "address", "text", "score"}
+    assert len(found["hits"]) <= 2
+    assert "Travel policy › Hotels" in kura("search", "hotel limit").out
+
+
+def test_a_file_of_questions_is_answered_in_order(kura: Kura, ingested: Path, tmp_path: Path) -> None:
+    lines = [{"id": "b", "question": HOTEL}, {"id": "a", "question": "有給休暇は何日付与されますか。"}]
+    file = tmp_path / "questions.jsonl"
+    file.write_text("\n".join(json.dumps(line) for line in lines) + "\n", encoding="utf-8")
+    ended = kura("ask", "--jsonl", str(file))
+    answers = [json.loads(line) for line in ended.out.splitlines()]
+    assert [answer["id"] for answer in answers] == ["b", "a"]
+    assert "10日" in answers[1]["answer"]
+    searches = [json.loads(line) for line in kura("search", "--jsonl", str(file), "-k", "1").out.splitlines()]
+    assert [(found["id"], len(found["hits"])) for found in searches] == [("b", 1), ("a", 1)]
+
+
+def test_questions_come_from_standard_input_and_a_bad_line_has_its_error(
+    kura: Kura, ingested: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = ['{"id": "1", "question": "hotel limit?"}', "no json", '{"id": "3", "question": ""}', '{"id": "4"}']
+    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(lines)))
+    ended = kura("ask", "--jsonl", "-")
+    assert ended.code == 1
+    answers = [json.loads(line) for line in ended.out.splitlines()]
+    assert ["error" in answer for answer in answers] == [False, True, True, True]
+    assert answers[2] == {"id": "3", "error": "The question is empty: ask something."}
+
+
+def test_a_thread_goes_on_in_the_next_command(kura: Kura, ingested: Path) -> None:
+    kura("ask", "--thread", "t", HOTEL)
+    assert "Breakfast is paid by the company." in kura("ask", "--thread", "t", "And what about breakfast there?").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["ask"], 2, "QUESTION"),
+        (["ask", "x", "--jsonl", "y"], 2, "QUESTION"),
+        (["ask", ""], 2, "The question is empty"),
+        (["ask", "x" * 100_000], 2, "100,000 characters"),
+        (["ask", "--jsonl", "nowhere.jsonl"], 2, "nowhere.jsonl cannot be read"),
+        (["ask", "x", "--style", "poem"], 2, "no answer style 'poem'"),
+        (["search", "x", "-k", "0"], 2, "-k"),
+        (["frobnicate"], 2, "frobnicate"),
+    ],
+)
+def test_wrong_usage_is_said_in_a_sentence(kura: Kura, arguments: list[str], code: int, says: str) -> None:
+    ended = kura(*arguments)
+    assert ended.code == code
+    assert says in ended.err
+    assert ended.out == ""
+
+
+def test_before_anything_is_ingested_it_says_what_to_do(kura: Kura) -> None:
+    ended = kura("ask", "--json", HOTEL)
+    assert ended.code == 0
+    assert ended.json["refused"]
+    assert "kura ingest" in ended.err
+
+
+def test_a_damaged_model_is_refused_before_llama_cpp_sees_it(
+    kura: Kura, ingested: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from models.cards import starter_chat
+
+    card = starter_chat()
+    half = tmp_path / "half.gguf"
+    half.write_bytes(card.path.read_bytes()[:1_000_000])
+    monkeypatch.setenv("KURA_MODEL_PATH", str(half))
+    ended = kura("ask", HOTEL)
+    assert ended.code == 1
+    assert "half.gguf" in ended.err
+    monkeypatch.setenv("KURA_MODEL_PATH", str(card.path))
+    monkeypatch.setenv("KURA_MODEL_SHA256", "0" * 64)
+    assert "checksum" in kura("ask", HOTEL).err
+
+
+def test_text_of_documents_cannot_steer_the_terminal(kura: Kura, docs: Path) -> None:
+    (docs / "evil.md").write_text(
+        "# Evil\n\nThe lighthouse code is \x1b[31mred\x1b[0m [bold]now[/bold].\n", encoding="utf-8"
+    )
+    kura("ingest", str(docs))
+    out = kura("ask", "What is the lighthouse code?").out
+    assert "\x1b" not in out
+    assert "[bold]now[/bold]" in out

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.bot.cli.conftest import Ended
+
+Kura = Callable[..., Ended]
+
+
+def test_a_report_counts_what_happened(kura: Kura, docs: Path) -> None:
+    assert "3 added" in kura("ingest", str(docs)).out
+    (docs / "travel.md").unlink()
+    (docs / "new.md").write_text("# New\n\nSomething new.\n")
+    assert "1 added, 1 removed, 2 unchanged" in kura("ingest", str(docs)).out
+    report = kura("ingest", "--json", str(docs)).json["sources"][0]
+    assert (report["unchanged"], report["added"], report["readers"]) == (3, 0, ["all"])
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_goes_on(kura: Kura, docs: Path) -> None:
+    (docs / "junk.md").write_bytes(bytes(range(256)) * 10)
+    (docs / "image.png").write_bytes(b"x")
+    ended = kura("ingest", str(docs))
+    assert ended.code == 1
+    assert "3 added" in ended.out
+    assert "not read: junk.md" in ended.err
+    assert "image.png" in ended.err
+
+
+@pytest.mark.parametrize("encoding", ["shift_jis", "euc_jp", "iso2022_jp", "utf-8-sig", "utf-16"])
+def test_japanese_encodings_are_read_right(kura: Kura, tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "j").mkdir()
+    text = "# 備品購入の手続き\n\n十万円以上の備品は、購買課の承認を得てから注文してください。\n"
+    (tmp_path / "j" / "備品.md").write_bytes(text.encode(encoding))
+    assert kura("ingest", str(tmp_path / "j")).code == 0
+    assert "購買課の承認" in kura("ask", "十万円以上の備品の注文には何が必要ですか。").out
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda p: None, "does not exist"),
+        (lambda p: p.mkdir(), "holds no file"),
+        (lambda p: p.write_text("x"), "only files of other kinds"),
+    ],
+    ids=["missing", "empty", "unknown kind"],
+)
+def test_a_source_without_documents_is_said(
+    kura: Kura, tmp_path: Path, make: Callable[[Path], object], says: str
+) -> None:
+    make(tmp_path / "thing")
+    ended = kura("ingest", str(tmp_path / "thing"))
+    assert ended.code == 1
+    assert says in ended.err
+    assert "thing" in ended.err
+
+
+def test_without_a_path_the_configured_sources_are_read(kura: Kura, docs: Path) -> None:
+    Path("kura.toml").write_text(
+        f'[[sources]]\nname = "company"\npath = "{docs}"\ndiscord = true\n'
+        f'[[sources]]\nname = "hr"\npath = "{docs / "people"}"\nreaders = ["hr"]\n'
+    )
+    ended = kura("ingest", "--json")
+    assert ended.code == 0
+    by_name = {report["source"]: report for report in ended.json["sources"]}
+    assert by_name["hr"]["readers"] == ["hr"]
+    assert kura("ask", "--json", "What is the top of the G4 engineer band?").json["refused"]
+    status = kura("status", "--json").json
+    assert {source["name"]: source["discord"] for source in status["sources"]} == {"company": True, "hr": False}
+
+
+def test_without_a_path_or_sources_it_says_what_to_give(kura: Kura) -> None:
+    ended = kura("ingest")
+    assert ended.code == 2
+    assert "kura init" in ended.err
+
+
+def test_readers_need_a_name(kura: Kura, docs: Path) -> None:
+    assert kura("ingest", str(docs), "--readers", " , ").code == 2
+
+
+def test_repair_makes_the_indexes_anew(kura: Kura, ingested: Path) -> None:
+    before = kura("search", "--json", "hotel limit").json["hits"]
+    assert "Made anew: 4 passages." in kura("repair").out
+    assert kura("search", "--json", "hotel limit").json["hits"] == before

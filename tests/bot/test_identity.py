@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+from hashlib import sha256
+
+import pytest
+
+from bot.errors import NotAllowed
+from bot.identity import BearerTokens, Client, discord_principal, local_principal
+from retrieval.access import Audience
+
+TOKENS = BearerTokens([Client("hr-portal", frozenset({"hr"}), sha256(b"right").hexdigest())])
+
+
+def test_without_a_token_one_is_only_in_all() -> None:
+    assert TOKENS(None).groups == {"all"}
+
+
+def test_a_token_names_its_client() -> None:
+    principal = TOKENS("Bearer right")
+    assert (principal.id, principal.groups) == ("client:hr-portal", {"all", "hr"})
+
+
+@pytest.mark.parametrize(
+    "header", ["Bearer wrong", "Bearer ", "", "Basic right", "right", "Bearer rıght", "Bearer \udcff"]
+)
+def test_a_wrong_token_is_refused_and_never_less(header: str) -> None:
+    with pytest.raises(NotAllowed):
+        TOKENS(header)
+
+
+def test_the_command_line_says_who_it_is() -> None:
+    assert local_principal().groups == {"all"}
+    assert local_principal("mori", ["hr"]).groups == {"all", "hr"}
+    assert local_principal("mori").id != local_principal("sato").id
+
+
+def test_on_discord_the_audience_is_outside() -> None:
+    principal = discord_principal(42)
+    assert (principal.groups, principal.audience) == ({"all"}, Audience.DISCORD)

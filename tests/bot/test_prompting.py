@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.prompting import TOKENS_PER_MESSAGE, build
+from bot.store import Turn
+from models.errors import PromptTooLong
+from retrieval.documents import Hit
+
+
+def words(text: str) -> int:
+    return len(text.split())
+
+
+def hits(sizes: list[int]) -> list[Hit]:
+    return [
+        Hit("d", f"c{n}", f"T{n}", (), "/t.md", "en", 1, None, 0, 1, " ".join(["word"] * size), 1.0, 1.0, None)
+        for n, size in enumerate(sizes)
+    ]
+
+
+TURNS = [Turn(f"question {n}", f"query {n}", f"answer {n}", False) for n in range(3)]
+
+
+@given(st.integers(200, 2000), st.lists(st.integers(1, 400), min_size=1, max_size=10))
+def test_the_prompt_fits_the_context_with_its_answer(context: int, sizes: list[int]) -> None:
+    try:
+        prompt = build("What is it?", TURNS, hits(sizes), context_length=context, count_tokens=words)
+    except PromptTooLong:
+        return
+    used = sum(words(message.text) + TOKENS_PER_MESSAGE for message in prompt.messages)
+    assert used + prompt.max_tokens <= context + TOKENS_PER_MESSAGE
+    assert prompt.passages == tuple(hits(sizes)[: len(prompt.passages)])
+
+
+def test_with_room_everything_is_there_in_order() -> None:
+    prompt = build("What is it?", TURNS, hits([5, 5]), context_length=4000, count_tokens=words)
+    assert [message.type for message in prompt.messages] == ["system", *["human", "ai"] * 3, "human"]
+    assert prompt.messages[-1].text.index("[1] T0") < prompt.messages[-1].text.index("[2] T1")
+    assert prompt.messages[-1].text.endswith("Question: What is it?")
+
+
+def test_passages_come_before_old_turns() -> None:
+    prompt = build("What is it?", TURNS, hits([100]), context_length=360, count_tokens=words)
+    assert len(prompt.passages) == 1
+    assert len(prompt.messages) < 8
+
+
+def test_a_question_that_does_not_fit_is_said() -> None:
+    with pytest.raises(PromptTooLong, match="shorten it"):
+        build("word " * 500, [], hits([5]), context_length=512, count_tokens=words)
