@@ -67,7 +67,7 @@ def test_settings_are_frozen() -> None:
 )
 def test_a_wrong_file_gets_one_sentence_naming_the_key(text: str, says: str) -> None:
     write(text)
-    with pytest.raises(SettingsError, match="(?s).*") as caught:
+    with pytest.raises(SettingsError, match="kura") as caught:
         load()
     assert says in str(caught.value)
     assert "kura.toml" in str(caught.value)

@@ -20,9 +20,14 @@ def test_a_new_database_gets_the_newest_schema_and_keeps_it(tmp_path: Path) -> N
 
 def test_a_transaction_that_fails_leaves_nothing(tmp_path: Path) -> None:
     engine = open_database(tmp_path / "a.db", MIGRATIONS)
-    with pytest.raises(ZeroDivisionError), writing(engine) as connection:
-        connection.execute(text("INSERT INTO state VALUES ('a', 'b')"))
-        raise ZeroDivisionError
+
+    def half_done() -> None:
+        with writing(engine) as connection:
+            connection.execute(text("INSERT INTO state VALUES ('a', 'b')"))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        half_done()
     with reading(engine) as connection:
         assert connection.execute(text("SELECT count(*) FROM state")).scalar() == 0
     engine.dispose()
