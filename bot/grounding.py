@@ -75,8 +75,8 @@ def support(claim: Claim, passages: Sequence[Hit], rarity: Callable[[str], float
     """The unit that says it, or None. The passages it named are looked at first, then all."""
     wanted = set(content_terms(claim.text))
     weight = sum(rarity(term) for term in wanted)
-    if weight <= 0:
-        return None
+    if weight <= 0 or wanted <= _numbers(claim.text):
+        return None  # nothing is said: a list's number, a lone amount
     named = [passages[n - 1] for n in claim.named if 1 <= n <= len(passages)]
     for group in (named, [hit for hit in passages if hit not in named]):
         best: Span | None = None
@@ -103,6 +103,7 @@ class GroundedProse:
         self._passages = passages
         self._rarity = rarity
         self._sentences = SentenceStream()
+        self._said: set[str] = set()
 
     def feed(self, piece: str) -> Iterator[str]:
         """Take a piece of prose; yield the pieces of text that are certain now."""
@@ -116,6 +117,9 @@ class GroundedProse:
 
     def _take(self, claim: Claim) -> Iterator[str]:
         self.declined = self.declined or NOT_THERE in claim.text
+        if claim.text in self._said:
+            return  # small models repeat themselves
+        self._said.add(claim.text)
         span = support(claim, self._passages, self._rarity)
         if span is None:
             return

@@ -40,7 +40,10 @@ def server(tmp_path: Path, docs: Path) -> Iterator[tuple[str, subprocess.Popen[s
         f'[[server.clients]]\nname = "portal"\ngroups = ["hr"]\ntoken_sha256 = "{sha256(b"right").hexdigest()}"\n'
     )
     with subprocess.Popen(
-        [*KURA, "--config", str(config), "serve", "--port", "0"], env=environment(data), stderr=subprocess.PIPE, text=True
+        [*KURA, "--config", str(config), "serve", "--port", "0"],
+        env=environment(data),
+        stderr=subprocess.PIPE,
+        text=True,
     ) as process:
         assert process.stderr is not None
         said = process.stderr.readline()
@@ -86,7 +89,11 @@ def test_it_answers_over_http_to_each_what_they_may_read(server: tuple[str, subp
 def test_a_port_in_use_is_said(server: tuple[str, subprocess.Popen[str], Path], tmp_path: Path) -> None:
     port = server[0].rsplit(":", 1)[1]
     ended = subprocess.run(
-        [*KURA, "serve", "--port", port], env=environment(tmp_path / "other"), capture_output=True, text=True, check=False
+        [*KURA, "serve", "--port", port],
+        env=environment(tmp_path / "other"),
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert ended.returncode == 2
     assert f"Port {port}" in ended.stderr
