@@ -248,7 +248,12 @@ class Assistant:
 
         def work(query: str) -> _Weighed:
             found = self._searcher.search(query, principal=principal, k=PASSAGES)
-            return _Weighed(query, found, weigh(query, found.hits, found.rarity))
+            evidence = weigh(query, found.hits, found.rarity)
+            if query != recalled.question.text:
+                evidence = followup.focus(
+                    evidence, weigh(recalled.question.text, found.hits, found.rarity), recalled.question.text
+                )
+            return _Weighed(query, found, evidence)
 
         tried = []
         for query in recalled.queries:

@@ -8,43 +8,82 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 
 from bot.sentences import Unit, units
 from retrieval.documents import Hit
 from retrieval.ranking import emphasis
 from retrieval.terms import content_terms, terms
 
-_ASKS = (
+_ASKS_FOR = tuple(
     # the first that fits counts
-    ("time", r"\b(?:when|(?:what|which) (?:year|date|day|month|time|century|decade)|how long ago|by what time)\b|いつ|何(?:年|月|日|時|曜|世紀)|年代"),
-    (
-        "number",
-        r"\bhow (?:many|much|long|old|far|often|high|large|big|tall|fast|late|early|soon|few)\b"
-        r"|\b(?:what|which) (?:percent|percentage|number|amount|price|cost|rate|share|fee|limit|size|age)|\bmaximum\b|\bminimum\b"
-        r"|いくら|いくつ|何(?!か|が|を|の|と|で|に|も|故)[^、。？?]|どのくらい|どれくらい|どれほど|何[%％]|[数額率]は|上限|下限",
-    ),
-    ("name", r"\b(?:who|whom|whose|where|(?:what|which) (?:city|country|town|place|state|person|company|team|name))\b|誰|だれ|どこ|人物|場所"),
-    ("reason", r"\b(?:why|what (?:cause|caused|reason))\b|なぜ|どうして|理由|原因"),
-)
-_ASKS_FOR = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in _ASKS)
-_NUMBER = re.compile(
-    r"[0-9０-９][0-9０-９,，.．]*|[一二三四五六七八九十百千万億]+(?=[年月日時分人個円回台本歳つ件割倍種度])"
-    r"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundreds?|thousands?|millions?"
-    r"|billions?|half|twice|once|dozens?|third|quarter)\b",
-    re.IGNORECASE,
+    (kind, re.compile("|".join(patterns), re.IGNORECASE))
+    for kind, patterns in (
+        (
+            "time",
+            (
+                r"\b(?:when|(?:what|which) (?:year|date|day|month|time|century|decade)|how long ago|by what time)\b",
+                "いつ|何(?:年|月|日|時|曜|世紀)|年代",
+            ),
+        ),
+        (
+            "number",
+            (
+                r"\bhow (?:many|much|long|old|far|often|high|large|big|tall|fast|late|early|soon|few)\b",
+                r"\b(?:what|which) (?:percent|percentage|number|amount|price|cost|rate|share|fee|limit|size|age)",
+                r"\b(?:maximum|minimum)\b",
+                "いくら|いくつ|何(?!か|が|を|の|と|で|に|も|故)[^、。？?]|どのくらい|どれくらい|どれほど|[数額率]は|上限|下限",
+            ),
+        ),
+        (
+            "name",
+            (
+                r"\b(?:who|whom|whose|where)\b",
+                r"\b(?:what|which) (?:city|country|town|place|state|person|company|team|name)",
+                "誰|だれ|どこ|人物|場所",
+            ),
+        ),
+        ("reason", (r"\b(?:why|what (?:cause|caused|reason))\b", "なぜ|どうして|理由|原因")),
+    )
 )
 _TIME = re.compile(
-    r"\b(?:1\d|20)\d\d\b|[0-9０-９一二三四五六七八九十]+(?:年|月|日|時|世紀)|\b\d{1,2}:\d\d\b|\b\d{1,2}(?:st|nd|rd|th)\b|\b\d{1,2} ?[ap]\.?m\b"
-    r"|\b(?:January|February|March|April|May|June|July|August|September|October|November|December|(?:Mon|Tues|Wednes|Thurs|Fri"
-    r"|Satur|Sun)day|century|morning|noon|evening|midnight|daily|weekly|monthly)\b|[月火水木金土日]曜|時代|時期|当時|春|夏|秋|冬"
+    r"\b(?:1\d|20)\d\d\b|[0-9０-９一二三四五六七八九十]+(?:年|月|日|時|世紀)|\b\d{1,2}:\d\d\b"
+    r"|\b\d{1,2}(?:st|nd|rd|th)\b|\b\d{1,2} ?[ap]\.?m\b"
+    r"|\b(?:January|February|March|April|May|June|July|August|September|October|November|December)\b"
+    r"|\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|\b(?:century|morning|noon|evening|midnight|daily|weekly|monthly)\b"
+    r"|[月火水木金土日]曜|時代|時期|当時|[春夏秋冬]"
+)
+_NUMBER = re.compile(
+    r"[0-9０-９][0-9０-９,，.．]*|[一二三四五六七八九十百千万億]+(?=[年月日時分人個円回台本歳つ件割倍種度])"
+    r"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundreds?"
+    r"|thousands?|millions?|billions?|half|twice|once|dozens?|third|quarter)\b",
+    re.IGNORECASE,
 )
 _NAME = re.compile(r"(?<=[a-z,;] )[A-Z][\w’'-]+|[ァ-ヺー]{3,}|[一-鿿]{2,}")
-_REASON = re.compile(r"\b(?:because|since|due to|so that|in order|therefore|as a result|caused?|led to)\b|ため|から|ので|よって|より", re.IGNORECASE)
+_REASON = re.compile(
+    r"\b(?:because|since|due to|so that|in order|therefore|as a result|caused?|led to)\b|ため|から|ので|よって|より",
+    re.IGNORECASE,
+)
 _SHOWS = {"time": _TIME, "number": _NUMBER, "name": _NAME, "reason": _REASON}
+
+_COUNTS_EN = re.compile(r"\bhow many (?:(?:different|other|total|new|more) )?(?:of the )?([a-z]{3,})", re.IGNORECASE)
+_COUNTS_JA = re.compile(r"何([年月日時分人個円回台本歳件割倍種度位番世点枚曲校社国話着戦勝%％キメトセ])")
+_ASKS_WHAT = re.compile(
+    r"^\s*(?:what (?:is|are|was|were)|who (?:is|was|were)|define)\b|とは(?:何|なに|どの|どん|$)|は何(?:か|です|$)",
+    re.IGNORECASE,
+)
+_SAYS_WHAT = re.compile(
+    r"(.{1,60}?)(?: (?:is|are|was|were|refers to|means)\b|（[^）]*）(?:とは|は)|とは|は、)", re.IGNORECASE | re.DOTALL
+)
+_NAMED = re.compile(r"(?<!^)(?<![.?!] )\b[A-Z][\w’'-]*|[ァ-ヺー]{2,}|\d[\d,.]*|[A-Za-z]+(?=[ぁ-ん一-鿿])")
+
+KIN = 0.5
+"""What a word of the same family counts, as a share of the word itself: as likely as not it means the same."""
+KIN_PREFIX = 5
+"""Letters; shorter stems begin alike by chance (inter, in)."""
 
 
 @dataclass(frozen=True)
@@ -54,42 +93,51 @@ class Asked:
     text: str
     weights: dict[str, float]
     """Of each content term: how much finding it says (> 0)."""
-    pairs: frozenset[tuple[str, str]]
     kind: str
+    counted: re.Pattern[str] | None
+    """What a number of the kind asked for looks like, where the question names what is counted."""
+    defined: bool
+    """Whether it asks what something is."""
+    named: frozenset[str]
+    """The terms of names, numbers and foreign words in it: what an answer can least do without."""
 
     @cached_property
     def total(self) -> float:
         return sum(self.weights.values())
 
+    def share(self, held: Mapping[str, float]) -> float:
+        """The share of the question's weight that these terms hold; each counts as it is credited (0..1)."""
+        return sum(self.weights[term] * credit for term, credit in held.items()) / self.total
+
+    def unnamed(self, listed: Sequence[str]) -> float:
+        """The share of its names' weight that these terms do not hold; 0 if it names nothing."""
+        total = sum(self.weights[term] for term in self.named)
+        held = self.held(listed)
+        return sum(self.weights[term] * (1 - held.get(term, 0.0)) for term in self.named) / total if total else 0.0
+
+    def held(self, listed: Sequence[str]) -> dict[str, float]:
+        """The question's terms among these: 1 for the term itself, `KIN` for a word of its family (partner, partnership)."""
+        there = set(listed)
+        found = {term: 1.0 for term in self.weights if term in there}
+        for stem in self.stems:
+            if stem not in found and any(_kin(stem, term) for term in there):
+                found[stem] = KIN
+        return found
+
     @cached_property
-    def pair_total(self) -> float:
-        return sum(self.pair_weight(pair) for pair in self.pairs)
-
-    def pair_weight(self, pair: tuple[str, str]) -> float:
-        return min(self.weights[pair[0]], self.weights[pair[1]])
-
-    def share(self, found: set[str]) -> float:
-        """The share of the question's weight that these terms hold."""
-        return sum(weight for term, weight in self.weights.items() if term in found) / self.total
+    def stems(self) -> list[str]:
+        """The terms long enough to have a family."""
+        return [term for term in self.weights if len(term) >= KIN_PREFIX and term.isascii() and term.isalpha()]
 
 
 @dataclass(frozen=True, slots=True)
 class Clue:
-    """A unit of a hit, and what speaks for it, in the order of `FEATURES`."""
+    """A unit of a hit, and what speaks for it or against it."""
 
     hit: int
     """Its place among the hits, from 0."""
     unit: Unit
-    number: int
-    """Its place among the hit's units, from 0."""
-    found: frozenset[str]
-    features: tuple[float, ...]
-
-
-FEATURES = (
-    "own", "context", "before", "after", "passage", "phrases", "rarest", "rank", "relative", "shows", "lacks",
-    "length", "new", "first", "listed",
-)  # fmt: skip
+    features: Mapping[str, float]
 
 
 def read_question(question: str, rarity: Callable[[str], float]) -> Asked:
@@ -97,58 +145,120 @@ def read_question(question: str, rarity: Callable[[str], float]) -> Asked:
     ordered = content_terms(question)
     weights = {term: emphasis(term) * max(rarity(term), 0.01) for term in ordered}
     kind = next((kind for kind, pattern in _ASKS_FOR if pattern.search(question)), "")
-    return Asked(question, weights, frozenset(pairwise(ordered)), kind)
+    named = weights.keys() & set(terms(" ".join(_NAMED.findall(question))))
+    return Asked(
+        text=question,
+        weights=weights,
+        kind=kind,
+        counted=_counted(question),
+        defined=bool(_ASKS_WHAT.search(question)),
+        named=frozenset(named),
+    )
 
 
 def clues(asked: Asked, hits: Sequence[Hit]) -> list[Clue]:
     """Every unit of every hit, hit by hit, in the order of the text."""
     best = max((hit.score for hit in hits), default=0.0)
-    found: list[Clue] = []
-    for place, hit in enumerate(hits):
-        relative = max(hit.score, 0.0) / best if best > 0 else 0.0
-        found += _clues_of(asked, hit, place, relative)
-    return found
+    read = [_read(asked, hit) for hit in hits]
+    local = _local_rarity(asked, [held for passage in read for held in passage.held])
+    return [
+        clue
+        for place, passage in enumerate(read)
+        for clue in _clues_of(asked, place, passage, local, max(passage.hit.score, 0.0) / best if best > 0 else 0.0)
+    ]
 
 
-def _clues_of(asked: Asked, hit: Hit, place: int, relative: float) -> list[Clue]:
+@dataclass(frozen=True, slots=True)
+class _Passage:
+    """A hit with its units, their lengths in terms, and the question's terms in each and in title and headings."""
+
+    hit: Hit
+    units: list[Unit]
+    lengths: list[int]
+    held: list[dict[str, float]]
+    about: dict[str, float]
+
+
+def _read(asked: Asked, hit: Hit) -> _Passage:
     pieces = units(hit.text, hit.language)
-    texts = [hit.text[unit.start : unit.end] for unit in pieces]
-    listed = [terms(text) for text in texts]
-    wanted = asked.weights.keys()
-    held = [wanted & set(each) for each in listed]
-    about = wanted & set(terms(" \n ".join((hit.title, *hit.heading))))
-    passage = asked.share(about.union(*held)) if held else 0.0
-    rarest = max(asked.weights, key=asked.weights.__getitem__)
-    found: list[Clue] = []
-    for number, (unit, text) in enumerate(zip(pieces, texts, strict=True)):
+    listed = [terms(hit.text[unit.start : unit.end]) for unit in pieces]
+    about = asked.held(terms(" \n ".join((hit.title, *hit.heading))))
+    return _Passage(hit, pieces, [len(each) for each in listed], [asked.held(each) for each in listed], about)
+
+
+def _local_rarity(asked: Asked, held: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The question's weights, lighter for what many of the units hold: the subject of all says little about any."""
+    holding = Counter(term for each in held for term in each)
+    return {term: weight * math.log1p(len(held) / (1 + holding[term])) for term, weight in asked.weights.items()}
+
+
+def _clues_of(asked: Asked, place: int, read: _Passage, local: Mapping[str, float], relative: float) -> Iterator[Clue]:
+    hit, pieces, held, about = read.hit, read.units, read.held, read.about
+    passage = asked.share(_together(about, *held))
+    local_total = sum(local.values()) or 1.0
+    for number, unit in enumerate(pieces):
+        text = hit.text[unit.start : unit.end]
         own = held[number]
-        near = own | about
+        near = _together(own, about)
         if unit.context:
-            near |= wanted & set(terms(hit.text[slice(*unit.context)]))
-        before = near | held[number - 1] if number else near
-        after = near | held[number + 1] if number + 1 < len(pieces) else near
+            near = _together(near, asked.held(terms(hit.text[slice(*unit.context)])))
+        before = _together(near, held[number - 1]) if number else near
+        after = _together(near, held[number + 1]) if number + 1 < len(pieces) else near
         own_share, near_share = asked.share(own), asked.share(near)
         shown = _shows(asked, text)
-        new = sum(1 for term in set(listed[number]) - wanted)
-        features = (
-            own_share,
-            near_share - own_share,
-            asked.share(before) - near_share,
-            asked.share(after) - near_share,
-            passage,
-            sum(asked.pair_weight(pair) for pair in asked.pairs & set(pairwise(listed[number]))) / (asked.pair_total or 1.0),
-            float(rarest in own),
-            1 / (1 + place),
-            relative,
-            float(shown is True),
-            float(shown is False),
-            math.log1p(len(listed[number])),
-            math.log1p(new),
-            float(number == 0),
-            float(unit.kind != "sentence"),
+        yield (
+            Clue(
+                place,
+                unit,
+                {
+                    "own": own_share,
+                    "local": sum(local[term] * credit for term, credit in own.items()) / local_total,
+                    "context": near_share - own_share,
+                    "before": asked.share(before) - near_share,
+                    "after": asked.share(after) - near_share,
+                    "passage": passage,
+                    "relative": relative,
+                    "shows": float(shown is True),
+                    "lacks": float(shown is False),
+                    "counts": float(asked.counted is not None and asked.counted.search(text) is not None),
+                    "defines": float(asked.defined and _defines(asked, text)),
+                    "length": math.log1p(read.lengths[number]),
+                },
+            )
         )
-        found.append(Clue(place, unit, number, frozenset(near), features))
-    return found
+
+
+def _together(*parts: Mapping[str, float]) -> dict[str, float]:
+    merged: dict[str, float] = {}
+    for part in parts:
+        for term, credit in part.items():
+            merged[term] = max(credit, merged.get(term, 0.0))
+    return merged
+
+
+def _kin(stem: str, other: str) -> bool:
+    """Whether two stems begin alike: by five letters and three quarters of the shorter one."""
+    if stem[:KIN_PREFIX] != other[:KIN_PREFIX]:
+        return False
+    shorter = min(len(stem), len(other))
+    alike = -(-shorter * 3 // 4)
+    return stem[:alike] == other[:alike]
+
+
+def _counted(question: str) -> re.Pattern[str] | None:
+    """A number, then what the question counts: "how many nations" gives "nine nations", 何人 gives 五人."""
+    if match := _COUNTS_JA.search(question):
+        return re.compile(rf"(?:[0-9０-９]|[一二三四五六七八九十百千万億])\s?{re.escape(match[1])}")
+    if match := _COUNTS_EN.search(question):
+        noun = re.escape(match[1][: max(4, len(match[1]) - 3)])
+        return re.compile(rf"(?:{_NUMBER.pattern})(?:[\s-]+\S+){{0,3}}?[\s-]+{noun}", re.IGNORECASE)
+    return None
+
+
+def _defines(asked: Asked, text: str) -> bool:
+    """Whether it says of something the question names what it is."""
+    match = _SAYS_WHAT.match(text)
+    return match is not None and asked.share(asked.held(terms(match[1]))) >= 0.5
 
 
 def _shows(asked: Asked, text: str) -> bool | None:

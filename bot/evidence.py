@@ -1,8 +1,8 @@
 """Chooses the sentences that answer a question from the hits of a search, and says how sure it is that they do. Pure.
 
-Two small linear models over the features of `bot/clues.py`: one orders the units of the passages, one judges the best of them.
-Both were fitted on JaQuAD's training part (SkelterLabs, CC BY-SA 3.0), the second with half of the articles left out.
-Knows no model of language, no index and no style of answer.
+Two small linear models over the features of `bot/clues.py`: one orders the units of the passages, the other judges the best
+of them. Both were fitted on JaQuAD's training part (SkelterLabs, CC BY-SA 3.0), the second with half of the articles left
+out of the index. Knows no language model, no index and no style of answer.
 """
 
 from __future__ import annotations
@@ -13,14 +13,34 @@ from dataclasses import dataclass
 
 from bot.clues import Asked, Clue, clues, read_question
 from retrieval.documents import Hit
+from retrieval.ranking import most_words
+from retrieval.terms import terms
 
 UNIT_WEIGHTS = {
-    "own": 17.0, "context": 7.9, "before": 4.4, "after": 3.3, "passage": 5.9, "relative": 4.2, "shows": 0.8, "lacks": -1.3,
-    "length": -0.4,
-}  # fmt: skip
+    "own": 4.1,
+    "local": 5.0,
+    "context": 5.7,
+    "before": 3.7,
+    "after": 3.1,
+    "passage": 2.0,
+    "relative": 7.5,
+    "shows": 0.6,
+    "lacks": -0.9,
+    "counts": 4.0,
+    "defines": 3.5,
+    "length": -0.15,
+}
+"""Of the features of a unit; softmax over all units of a question gives their likelihoods."""
+
+SURE_WEIGHTS = {"near": 4.7, "words": 8.8, "unnamed": -1.75, "rival": -3.2}
+SURE_BIAS = -2.3
+"""Of what is asked of the best unit; the logistic function of the sum is `Evidence.score`."""
+
 ENOUGH = 0.5
-EARNS = 0.05
-"""A further unit must be at least this likely, as a share of the best one's likelihood."""
+"""Below this score the passages do not hold the answer: the logistic model's even odds."""
+
+EARNS = 0.003
+"""A further unit is told too if it is at least this likely, as a share of the best one's likelihood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,3 +59,84 @@ class Evidence:
 
     spans: tuple[Span, ...]
     score: float
+
+
+def weigh(question: str, hits: Sequence[Hit], rarity: Callable[[str], float], at_most: int = 3) -> Evidence:
+    """Choose one to `at_most` units of `hits`, verbatim; neighbours become one span, a table row brings its header row.
+
+    `rarity` weighs a term (≥ 0) by how few of the chunks that the asker may read hold it; it is asked for the question's
+    content terms only. No hit, or a question without a letter or digit: no span, score 0.
+    """
+    asked = read_question(question, rarity)
+    if not asked.weights:
+        return Evidence((), 0.0)
+    found = clues(asked, hits)
+    if not found:
+        return Evidence((), 0.0)
+    likelihoods = _likelihoods(found)
+    order = sorted(range(len(found)), key=lambda at: -likelihoods[at])
+    chosen = _choose([(found[at], likelihoods[at]) for at in order], hits, at_most)
+    return Evidence(_spans(chosen, hits), _sureness(asked, found[order[0]], hits))
+
+
+def _likelihoods(found: Sequence[Clue]) -> list[float]:
+    scores = [sum(weight * clue.features[name] for name, weight in UNIT_WEIGHTS.items()) for clue in found]
+    highest = max(scores)
+    powers = [math.exp(score - highest) for score in scores]
+    total = sum(powers)
+    return [power / total for power in powers]
+
+
+def _sureness(asked: Asked, best: Clue, hits: Sequence[Hit]) -> float:
+    hit = hits[best.hit]
+    scores = sorted((each.score for each in hits), reverse=True)
+    judged = {
+        "near": best.features["own"] + best.features["context"],
+        "words": hit.words / most_words(asked.total),
+        "unnamed": asked.unnamed(terms("\n".join((hit.title, *hit.heading, hit.text)))),
+        "rival": scores[1] / scores[0] if len(scores) > 1 and scores[0] > 0 else 0.0,
+    }
+    return 1 / (1 + math.exp(-SURE_BIAS - sum(weight * judged[name] for name, weight in SURE_WEIGHTS.items())))
+
+
+def _choose(ordered: Sequence[tuple[Clue, float]], hits: Sequence[Hit], at_most: int) -> list[tuple[Clue, float]]:
+    """The best, and those after it that earn their place; none says or covers what another says."""
+    chosen: list[tuple[Clue, float]] = []
+    told: set[str] = set()
+    for clue, likelihood in ordered:
+        if len(chosen) == at_most or (chosen and likelihood < EARNS * chosen[0][1]):
+            break
+        text = hits[clue.hit].text[clue.unit.start : clue.unit.end]
+        if text not in told:
+            chosen.append((clue, likelihood))
+            told.add(text)
+    return chosen
+
+
+def _spans(chosen: Sequence[tuple[Clue, float]], hits: Sequence[Hit]) -> tuple[Span, ...]:
+    """Spans in reading order: documents as their best unit ranks, within one by offset."""
+    pieces: list[Span] = []
+    for clue, likelihood in chosen:
+        hit = hits[clue.hit]
+        ranges = [(clue.unit.start, clue.unit.end)]
+        if clue.unit.context and clue.unit.kind in {"row", "code"}:
+            ranges.append(clue.unit.context)
+        pieces += [Span(hit, hit.start + start, hit.start + end, likelihood) for start, end in ranges]
+    place: dict[str, int] = {}
+    for piece in pieces:
+        place.setdefault(piece.hit.document_id, len(place))
+    pieces.sort(key=lambda piece: (place[piece.hit.document_id], piece.hit.start, piece.start, piece.end))
+    spans: list[Span] = []
+    for piece in pieces:
+        last = spans[-1] if spans else None
+        if last and last.hit.chunk_id == piece.hit.chunk_id and _adjoin(last, piece):
+            spans[-1] = Span(last.hit, last.start, max(last.end, piece.end), max(last.score, piece.score))
+        else:
+            spans.append(piece)
+    return tuple(spans)
+
+
+def _adjoin(first: Span, second: Span) -> bool:
+    """Whether nothing but white space, marks and a table's separator row stands between them."""
+    between = first.hit.text[first.end - first.hit.start : second.start - first.hit.start]
+    return not any(character.isalnum() for character in between)

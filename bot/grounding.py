@@ -11,14 +11,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from retrieval.terms import content_terms, terms
-
 from bot.answers import Citation
 from bot.evidence import Span
 from bot.prompting import NOT_THERE
 from bot.quoting import cite
 from bot.sentences import units
 from retrieval.documents import Hit
+from retrieval.terms import content_terms, terms
 
 MARK = re.compile(r"\s*\[(\d{1,2})\]")
 _NUMBER = re.compile(r"\d")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.answers import Nearest
-from ingest.language import language
+from retrieval.language import language
 
 
 def refusal(question: str, nearest: Sequence[Nearest]) -> str:

@@ -20,7 +20,8 @@ from retrieval.database import reading
 from retrieval.documents import Hit
 from retrieval.errors import NotFound
 from retrieval.index import Index
-from retrieval.ranking import Statistics, fuse, score
+from retrieval.language import language
+from retrieval.ranking import Statistics, fuse, score, vector_weight
 from retrieval.terms import content_terms
 
 WORD_CANDIDATES = 200
@@ -65,8 +66,9 @@ class Searcher:
             missing = [chunk for chunk in near if chunk not in rows]
             rows |= {row.chunk: row for set_ in readable for row in words.rows_of(connection, set_, missing)}
             # 2. One order.
+            weight = vector_weight(language(text), self._index.embedder.languages)
             by_words = {chunk: score(query, row, statistics) for chunk, row in rows.items()}
-            order = fuse(by_words, near, languages=self._index.embedder.languages)[:k]
+            order = fuse(by_words, near, weight=weight)[:k]
             # 3. Their texts, from the same snapshot.
             stored = {
                 chunk.id: chunk

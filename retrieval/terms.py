@@ -12,6 +12,7 @@ import threading
 import unicodedata
 from collections.abc import Iterator
 from functools import cache, lru_cache
+from typing import Any
 
 _PACKED = (
     # Han, kana, bopomofo, Hangul; then Thai, Lao, Myanmar and Khmer
@@ -31,27 +32,30 @@ _TOKEN = re.compile(
 )
 _PARTS = re.compile(r"\d+|[^\W\d_](?:[^\d_.\-@/#+:])*")
 _TIME_OR_DECIMAL = re.compile(r"\d+(?:[.:]\d+)+")
+_PACKED_RUN = re.compile(f"[{_PACKED}]+")
 _LONGEST = 64
 """Characters; a longer compound (an address, a hash) is kept by its parts alone."""
 _LATIN_LIMIT = "\u0250"
 """From here on an accent is part of the letter (й, ग़); below it people leave it out (é, ö)."""
 
 _STOP = frozenset(
-    "a about am an and any are as at be been being but by can could did do doe does doing for from had has have having he"
-    " her hers him his how i if in into is it its itself mani many may me might much must my of on onli or our ours pleas"
-    " please shall she should so some such than that the their them then there these they this those to us was we were"
-    " what when where which while who whom whose whi why will with would you your yours dont doesnt im ive whats".split()
+    "a about am an and any are as at be been being but by can could did do doe does doing for from had has have"
+    " having he her hers him his how i if in into is it its itself mani many may me might much must my of on onli or"
+    " our ours pleas please shall she should so some such than that the their them then there these they this those"
+    " to us was we were what when where which while who whom whose whi why will with would you your yours dont"
+    " doesnt im ive whats".split()
 )
 _HIRAGANA_STOP = frozenset(
     # the hiragana bigrams that stand in at least a tenth of the paragraphs of JaQuAD's training part (CC BY-SA 3.0),
-    "あっ あり ある いう いた いっ いて いな いる うな うに えた えて えら える おい おり かけ かし かっ から があ きた きな くな けた けて"
-    " ける こと この これ させ さら され しい しか した して する その それ たが たこ たた たと たの ため たも だっ った って つい てい てお"
-    " ての ては ても であ でき での では でも とい とが とし とす とで とと とな とに との とは とも とを どの ない なか なく なっ など なり"
-    " なる にあ にお につ にな には にも によ のた ので のは のよ はな ばれ への また まっ まで まれ めた めて めに もあ もの よう よっ より"
-    " よる らに らの られ るが るこ るた ると るの るよ れた れて れに れら れる われ んだ んで"
+    "あっ あり ある いう いた いっ いて いな いる うな うに えた えて えら える おい おり かけ かし かっ から があ"
+    " きた きな くな けた けて ける こと この これ させ さら され しい しか した して する その それ たが たこ たた"
+    " たと たの ため たも だっ った って つい てい てお ての ては ても であ でき での では でも とい とが とし とす"
+    " とで とと とな とに との とは とも とを どの ない なか なく なっ など なり なる にあ にお につ にな には にも"
+    " によ のた ので のは のよ はな ばれ への また まっ まで まれ めた めて めに もあ もの よう よっ より よる らに"
+    " らの られ るが るこ るた ると るの るよ れた れて れに れら れる われ んだ んで"
     # and what makes a sentence a polite question
-    " です ます すか まし ませ せん しょ でし ょう うか ださ くだ さい いで たか るか のか とか かを かは どこ どれ どう どん いつ だれ なに なん"
-    " いく くら くつ つで こで れは れが".split()
+    " です ます すか まし ませ せん しょ でし ょう うか ださ くだ さい いで たか るか のか とか かを かは どこ どれ"
+    " どう どん いつ だれ なに なん いく くら くつ つで こで れは れが".split()
 )
 
 
@@ -86,9 +90,6 @@ def is_function(term: str) -> bool:
 def is_packed(term: str) -> bool:
     """Whether it is a bigram (or single character) of a script written without spaces."""
     return len(term) <= 2 and bool(_PACKED_RUN.fullmatch(term))
-
-
-_PACKED_RUN = re.compile(f"[{_PACKED}]+")
 
 
 def _compound(token: str) -> Iterator[str]:
@@ -127,7 +128,7 @@ _STEMMING = threading.Lock()
 
 
 @cache
-def _stemmer():  # type: ignore[no-untyped-def]
+def _stemmer() -> Any:
     from snowballstemmer.english_stemmer import EnglishStemmer
 
     return EnglishStemmer()

@@ -33,7 +33,7 @@ def serve(
         address, number = socket.getsockname()[:2]
         shown = f"[{address}]" if ":" in address else address
         typer.echo(f"Kura answers on http://{shown}:{number} (documentation: /docs). Ctrl-C ends it.", err=True)
-        config = uvicorn.Config(
+        serving = uvicorn.Config(
             web_app(kura),
             log_config=None,
             access_log=False,
@@ -42,5 +42,5 @@ def serve(
             ws="none",
             timeout_graceful_shutdown=5,
         )
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(serving)
         server.run(sockets=[socket])

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ingest.errors import DocumentError
-from ingest.language import language
 from ingest.loaders.writer import Writer, lines, one_line, table
 from retrieval.documents import Document
+from retrieval.language import language
 
 if TYPE_CHECKING:
     from docx.document import Document as WordDocument

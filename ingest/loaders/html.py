@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from ingest.decoding import decode
 from ingest.errors import DocumentError
-from ingest.language import language
 from ingest.loaders.writer import Writer, lines, one_line, table, visible
 from retrieval.documents import Document, Mark
+from retrieval.language import language
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode

@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 
 from ingest.decoding import decode
-from ingest.language import language
 from ingest.loaders.front_matter import front_matter_end, front_matter_title
 from ingest.loaders.writer import HeadingPath, one_line
 from retrieval.documents import Document, Mark
+from retrieval.language import language
 
 
 def load(stem: str, data: bytes) -> Document:

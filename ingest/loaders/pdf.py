@@ -13,9 +13,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from ingest.errors import DocumentError, EmptyDocument
-from ingest.language import language
 from ingest.loaders.writer import Writer, one_line, visible
 from retrieval.documents import Document
+from retrieval.language import language
 
 if TYPE_CHECKING:
     import pypdfium2

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from ingest.decoding import decode
-from ingest.language import language
 from ingest.loaders.writer import HeadingPath, one_line
 from retrieval.documents import Document, Mark
+from retrieval.language import language
 
 _TITLE_LENGTH = 80
 _HEADING_LENGTH = 60

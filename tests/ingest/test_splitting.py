@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from ingest.loaders import parse
 from ingest.loaders.front_matter import front_matter_end
-from ingest.splitting import split, weight
+from ingest.splitting import PASSAGE, split, weight
 from retrieval.documents import Chunk, Document, Mark
 
 PROSE = "The hotel cap is one hundred and eighty euros for each night. Breakfast is not part of it. "
@@ -130,7 +130,7 @@ def test_long_prose_is_cut_at_sentence_ends() -> None:
     assert all(text.endswith(".") for text in texts(markdown(PROSE * 40)))
     japanese = texts(markdown("出張の前日までに申請する。領収書は必ず保管する！" * 100))
     assert all(text.endswith(("。", "！")) for text in japanese)
-    assert all(weight(text) <= 800 for text in japanese)
+    assert all(weight(text) <= PASSAGE for text in japanese)
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_monotonous_giants_are_split_within_the_size(text: str) -> None:
     document = Document("", text, "")
     chunks = split(document)
     check(document, chunks)
-    assert all(weight(text[chunk.start : chunk.end]) <= 800 for chunk in chunks)
+    assert all(weight(text[chunk.start : chunk.end]) <= PASSAGE for chunk in chunks)
     assert bool(chunks) is (re.search(r"\w", text) is not None)
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from ingest.language import language
+from retrieval.language import language
 
 
 @pytest.mark.parametrize(
