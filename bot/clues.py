@@ -251,7 +251,7 @@ def _counted(question: str) -> re.Pattern[str] | None:
         return re.compile(rf"(?:[0-9０-９]|[一二三四五六七八九十百千万億])\s?{re.escape(match[1])}")
     if match := _COUNTS_EN.search(question):
         noun = re.escape(match[1][: max(4, len(match[1]) - 3)])
-        return re.compile(rf"(?:{_NUMBER.pattern})(?:[\s-]+\S+){{0,3}}?[\s-]+{noun}", re.IGNORECASE)
+        return re.compile(rf"(?:{_NUMBER.pattern})(?:[\s-]+[^\s-]+){{0,3}}?[\s-]+{noun}", re.IGNORECASE)
     return None
 
 

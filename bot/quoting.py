@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from bot.answers import Citation, Nearest
 from bot.evidence import Span
@@ -34,17 +35,25 @@ def cite(n: int, hit: Hit, start: int, end: int) -> Citation:
 
 
 def compose(spans: Sequence[Span]) -> tuple[list[str], tuple[Citation, ...]]:
-    """The pieces of the answer's text, in order, and the citations their `[n]` marks name. Repeated quotes are said once."""
-    pieces: list[str] = []
+    """The pieces of the answer's text, in order, and the citations their `[n]` marks name. Repeated quotes are said once.
+
+    A table's rows follow its header row directly, and are marked together below them.
+    """
     citations: list[Citation] = []
     for span in spans:
-        citation = cite(len(citations) + 1, span.hit, span.start, span.end)
-        if any(citation.quote == earlier.quote for earlier in citations):
-            continue
-        citations.append(citation)
+        if all(
+            span.hit.text[span.start - span.hit.start : span.end - span.hit.start] != one.quote for one in citations
+        ):
+            citations.append(cite(len(citations) + 1, span.hit, span.start, span.end))
+    pieces: list[str] = []
+    for _, group in groupby(
+        citations, key=lambda one: (one.chunk_id,) if _is_row(one.quote) else (one.chunk_id, one.n)
+    ):
+        together = list(group)
+        quotes = "\n".join(one.quote for one in together)
+        marks = "".join(f"[{one.n}]" for one in together)
         gap = "\n" if pieces else ""
-        mark_gap = "\n" if _is_block(citation.quote) else " "
-        pieces.append(f"{gap}{citation.quote}{mark_gap}[{citation.n}]")
+        pieces.append(f"{gap}{quotes}{chr(10) if _is_block(quotes) else ' '}{marks}")
     return pieces, tuple(citations)
 
 
@@ -56,7 +65,11 @@ def nearest(hits: Sequence[Hit]) -> tuple[Nearest, ...]:
     return tuple(found.values())[:MOST_NEAREST]
 
 
+def _is_row(quote: str) -> bool:
+    last = quote.rsplit("\n", 1)[-1].strip()
+    return last.startswith("|") and last.endswith("|")
+
+
 def _is_block(quote: str) -> bool:
     """Whether a mark on the last line would spoil it: a fence or a table row."""
-    last = quote.rsplit("\n", 1)[-1].strip()
-    return last.startswith(("```", "~~~")) or last.endswith("|")
+    return _is_row(quote) or quote.rsplit("\n", 1)[-1].strip().startswith(("```", "~~~"))

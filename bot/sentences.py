@@ -18,7 +18,7 @@ _LINE = re.compile(r"[^\n]*\n?")
 _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
 _HEADING = re.compile(r" {0,3}#{1,6}(?:[ \t]|$)")
 _UNDERLINE = re.compile(r" {0,3}(?:=+|-+)[ \t]*$")
-_RULE_ROW = re.compile(r"[ \t]*\|?[ \t]*:?-+:?[ \t]*(?:\|[ \t]*:?-*:?[ \t]*)*$")
+_RULE_CHARACTERS = frozenset("|:- \t")
 _ITEM = re.compile(
     r"[ \t]*(?:[-*+•‣–][ \t]+|[・●○◆◇■□][ \t　]*|\(?\d{1,3}[.)][ \t]+|[(（]\d{1,3}[)）][ \t　]*|[①-⑳][ \t　]*)"
 )
@@ -115,7 +115,7 @@ class _Reader:
         if line.lstrip().startswith("|"):
             return True
         below = self._lines[at + 1].text if at + 1 < len(self._lines) else ""
-        return "|" in line and "|" in below and _RULE_ROW.match(below) is not None
+        return "|" in line and _is_rule(below)
 
     def _table(self, at: int) -> tuple[int, list[Unit]]:
         header: tuple[int, int] | None = None
@@ -123,9 +123,9 @@ class _Reader:
         while at < len(self._lines) and "|" in self._lines[at].text:
             line = self._lines[at]
             below = self._lines[at + 1].text if at + 1 < len(self._lines) else ""
-            if _RULE_ROW.match(line.text):
+            if _is_rule(line.text):
                 pass
-            elif not rows and header is None and "|" in below and _RULE_ROW.match(below):
+            elif not rows and header is None and _is_rule(below):
                 header = self._trimmed(line.start, line.end)
             else:
                 rows.append(Unit(*self._trimmed(line.start, line.end), "row", header))
@@ -177,3 +177,8 @@ class _Reader:
     def _trimmed(self, start: int, end: int) -> tuple[int, int]:
         piece = self._text[start:end]
         return start + len(piece) - len(piece.lstrip()), start + len(piece.rstrip())
+
+
+def _is_rule(line: str) -> bool:
+    """Whether a line is a table's separator row. No pattern: one that allows empty cells backtracks without end."""
+    return "|" in line and "-" in line and _RULE_CHARACTERS.issuperset(line)

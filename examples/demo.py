@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve().parent
 KURA = [str(Path(sys.executable).with_name("kura")), "--config", str(HERE / "kura.toml")]
 
 QUESTIONS = [
-    "How much may I spend per head when I take a customer out for dinner?",
+    "What is the maximum hotel price in Bergen for one night?",
     "What does the gateway error E-4012 mean?",
     "在宅勤務は週に何日までできますか。",
     "How do I apply for stock options?",
@@ -79,8 +79,10 @@ def show(answer: dict[str, Any]) -> None:
         file = Path(citation["address"])
         where = file.relative_to(HERE.parent) if file.is_relative_to(HERE.parent) else file
         place = f"{where}, page {citation['page']}" if citation["page"] else f"{where}:{citation['line']}"
-        heading = f" › {citation['heading']}" if citation["heading"] else ""
-        print(f"   [{citation['n']}] {citation['title']}{heading}  ({place})")
+        path = (
+            citation["heading"].removeprefix(citation["title"]).removeprefix(" › ")
+        )  # a page's first heading is its title
+        print(f"   [{citation['n']}] {' › '.join(part for part in (citation['title'], path) if part)}  ({place})")
     print(end="", flush=True)
 
 

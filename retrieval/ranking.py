@@ -1,7 +1,7 @@
 """The order of passages: BM25F over title, heading and body with a bonus for phrases, fused with an embedder's similarity.
 
-Pure arithmetic over term lists; knows no database, no model and no tokenisation. The constants lie on plateaus found on
-JaQuAD's training part (SkelterLabs, CC BY-SA 3.0); twice or half as much of any changes hit@1 by less than 0.01.
+Pure arithmetic over term lists; knows no database, no model and no tokenisation. The constants of the words were chosen on
+JaQuAD's training part (SkelterLabs, CC BY-SA 3.0), where halving or doubling one of them moves hit@1 by 0.01 at most.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 from typing import Protocol, TypeVar
 
@@ -76,6 +77,7 @@ class Statistics:
         return math.log1p((self.chunks - holding + 0.5) / (holding + 0.5))
 
 
+@lru_cache(maxsize=16_384)
 def emphasis(term: str) -> float:
     """How much of a term is matter and not grammar (0..1]."""
     if is_function(term):

@@ -135,3 +135,11 @@ def test_spans_lie_within_their_hits_never_overlap_and_scores_are_shares(
         assert 0 <= span.score <= 1
         assert span.start >= taken.get(span.hit.chunk_id, 0)
         taken[span.hit.chunk_id] = span.end
+
+
+def test_a_number_followed_by_hyphens_is_read_in_no_time() -> None:
+    hits, statistics = search(
+        "How many nations signed?", [("Treaty", "In 1" + "-" * 600 + " nations. Nine big nations signed.")]
+    )
+    (span,) = weigh("How many nations signed?", hits, statistics.rarity, 1).spans
+    assert span.hit.text[span.start - 100 : span.end - 100] == "Nine big nations signed."

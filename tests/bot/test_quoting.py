@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from bot.evidence import Span
 
+from bot.evidence import Span
 from bot.quoting import cite, compose, nearest
 from retrieval.documents import Hit
 
@@ -40,6 +40,13 @@ def test_a_mark_does_not_spoil_a_table_or_a_fence() -> None:
     assert compose([Span(hit(), 137, 146, 1.0)])[0] == ["| a | b |\n[1]"]
     code = "```\nrun\n```"
     assert compose([Span(hit(text=code), 100, 111, 1.0)])[0] == [f"{code}\n[1]"]
+
+
+def test_a_tables_header_and_rows_stand_together() -> None:
+    table = hit(text="| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |")
+    pieces, citations = compose([Span(table, 100, 109, 1.0), Span(table, 120, 129, 1.0)])
+    assert pieces == ["| a | b |\n| 1 | 2 |\n[1][2]"]
+    assert [citation.quote for citation in citations] == ["| a | b |", "| 1 | 2 |"]
 
 
 def test_the_nearest_documents_are_named_once_each() -> None:

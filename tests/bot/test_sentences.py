@@ -136,3 +136,8 @@ def test_code_is_one_unit_with_the_sentence_that_leads_in() -> None:
 
 def test_code_that_never_closes_ends_with_the_text() -> None:
     assert texts("```\nkura serve") == ["```\nkura serve"]
+
+
+def test_a_row_of_empty_cells_is_read_in_no_time() -> None:
+    text = "| a | b |\n" + "|   " * 200 + "x"
+    assert len(units(text, "en")) == 2
