@@ -42,21 +42,21 @@ EXIT_FAULT = 1
 EXIT_USAGE = 2
 EXIT_INTERRUPTED = 130
 
-_TABLE: tuple[tuple[type[Exception], int, int], ...] = (
-    # the first that fits counts: the narrower stand first
-    (BadQuestion, 422, EXIT_USAGE),
-    (SettingsError, 500, EXIT_USAGE),
-    (NotAllowed, 401, EXIT_FAULT),
-    (Overloaded, 503, EXIT_FAULT),
-    (NotFound, 404, EXIT_FAULT),
-    (RetrievalError, 500, EXIT_FAULT),
-    (PromptTooLong, 422, EXIT_FAULT),
-    (EngineBusy, 503, EXIT_FAULT),
-    (EngineFailed, 503, EXIT_FAULT),
-    (ModelError, 500, EXIT_FAULT),
-    (DocumentError, 422, EXIT_FAULT),
-    (IngestError, 422, EXIT_FAULT),
-    (BotError, 500, EXIT_FAULT),
+_TABLE: tuple[tuple[type[Exception], int, int, bool], ...] = (
+    # kind, HTTP status, exit code, whether its sentences name files and settings; the first that fits counts
+    (BadQuestion, 422, EXIT_USAGE, False),
+    (SettingsError, 500, EXIT_USAGE, True),
+    (NotAllowed, 401, EXIT_FAULT, False),
+    (Overloaded, 503, EXIT_FAULT, False),
+    (NotFound, 404, EXIT_FAULT, False),
+    (PromptTooLong, 422, EXIT_FAULT, False),
+    (EngineBusy, 503, EXIT_FAULT, False),
+    (EngineFailed, 503, EXIT_FAULT, False),
+    (ModelError, 500, EXIT_FAULT, True),
+    (DocumentError, 422, EXIT_FAULT, False),
+    (IngestError, 422, EXIT_FAULT, False),
+    (RetrievalError, 503, EXIT_FAULT, True),
+    (BotError, 500, EXIT_FAULT, False),
 )
 
 
@@ -68,20 +68,21 @@ class Explained:
     status: int
     exit_code: int
     known: bool = True
+    names_insides: bool = False
 
     @property
     def public(self) -> str:
-        """What may be said over the network: faults of the installation name files and settings, which stay inside."""
-        if self.status in {500, 507}:
+        """What may be said over the network: names of files and settings stay inside."""
+        if self.names_insides:
             return "Kura cannot do this just now; whoever runs it will find the reason in its log."
         return self.sentence
 
 
 def explain(error: BaseException) -> Explained:
     """Turn any exception into what may be shown. The text of an unforeseen one is never shown over the network."""
-    for kind, status, exit_code in _TABLE:
+    for kind, status, exit_code, names_insides in _TABLE:
         if isinstance(error, kind):
-            return Explained(str(error), status, exit_code)
+            return Explained(str(error), status, exit_code, names_insides=names_insides)
     if _disk_full(error):
         return Explained("The disk is full: free some space and try again; nothing stored was harmed.", 507, EXIT_FAULT)
     if isinstance(error, (KeyboardInterrupt, SystemExit)):

@@ -72,6 +72,8 @@ def fault_payload(error: Exception, *, request_id: str) -> tuple[FaultPayload, i
         sentence, status = explained.public, explained.status
         if not explained.known:
             log_fault("unforeseen fault", error)
+        elif explained.names_insides:
+            structlog.get_logger(__name__).error("fault of the installation", reason=explained.sentence)
     # names may hold half a surrogate pair (smuggled in by JSON, or a file's undecodable name), which no answer can
     encodable = sentence.encode("utf-8", "replace").decode()
     return FaultPayload(error=Fault(sentence=encodable, request_id=request_id)), status

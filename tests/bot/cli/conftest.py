@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from bot.cli import main
 from tests.bot.conftest import LEAVE, PAY, TRAVEL
@@ -26,6 +27,13 @@ class Ended:
     @property
     def json(self) -> Any:
         return json.loads(self.out)
+
+
+@pytest.fixture(autouse=True)
+def own_logs() -> Iterator[None]:
+    """The command line configures logging for its process: not for the tests that follow."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -4,10 +4,11 @@ import errno
 from collections.abc import Callable
 
 import pytest
+import structlog
 from starlette.testclient import TestClient
 
 from bot.fakes import ScriptedAssistant
-from retrieval.errors import IndexDamaged
+from retrieval.errors import IndexDamaged, NotFound
 
 Site = Callable[..., TestClient]
 JSON = {"Content-Type": "application/json"}
@@ -83,10 +84,19 @@ def test_a_full_disk_is_said_in_its_own_words(site: Site) -> None:
 
 
 def test_a_sentence_about_an_undecodable_file_name_still_arrives(site: Site) -> None:
-    assistant = ScriptedAssistant([IndexDamaged("The index in /data/\udcff is damaged: rebuild it.")])
+    assistant = ScriptedAssistant([NotFound("There is no document \udcff.")])
     response = site(assistant).post("/v1/ask", json={"question": "a"})
+    assert response.status_code == 404
+    assert response.json()["error"]["sentence"] == "There is no document ?."
+
+
+def test_where_things_lie_on_the_server_goes_to_the_log_and_not_over_the_network(site: Site) -> None:
+    assistant = ScriptedAssistant([IndexDamaged("The index in /data is damaged: rebuild it.")])
+    with structlog.testing.capture_logs() as logs:
+        response = site(assistant).post("/v1/ask", json={"question": "a"})
     assert response.status_code == 503
-    assert response.json()["error"]["sentence"] == "The index in /data/? is damaged: rebuild it."
+    assert "/data" not in response.text
+    assert any(log.get("reason") == "The index in /data is damaged: rebuild it." for log in logs)
 
 
 def test_a_method_that_is_not_taken_is_answered_with_those_that_are(site: Site) -> None:
