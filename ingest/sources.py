@@ -42,7 +42,8 @@ def resolve(path: Path) -> Path:
 def list_items(root: Path, suffixes: Collection[str], apart: Collection[Path] = ()) -> Listing:
     """List `root`, sorted. Hidden files are passed over, and so are the trees in `apart` (sources of their own).
 
-    Links are followed to files inside `root` only. Raises SourceError if `root`, or any folder below it, cannot be listed:
+    Links are followed only to files that are listed themselves: not out of `root`, into `apart`, or to hidden ones.
+    Raises SourceError if `root`, or any folder below it, cannot be listed:
     a listing with holes must never be mistaken for documents having been deleted.
     """
     if root.is_file():
@@ -62,7 +63,7 @@ def list_items(root: Path, suffixes: Collection[str], apart: Collection[Path] = 
             if not _is_utf8(item):
                 shown = os.fsencode(item).decode("utf-8", "replace")
                 unreadable[shown] = f"{shown}: its name is not valid UTF-8; rename the file."
-            elif path.is_symlink() and not path.resolve().is_relative_to(root):
+            elif path.is_symlink() and not _stays(path.resolve(), root, apart):
                 skipped.append(item)
             elif path.suffix.lower() in suffixes:
                 items.append(SourceItem(item, path))
@@ -84,6 +85,13 @@ def read(item: SourceItem) -> bytes:
                 " split it, or leave it out of the folder."
             )
         return file.read(MAX_BYTES + 1)
+
+
+def _stays(target: Path, root: Path, apart: Collection[Path]) -> bool:
+    """Whether a link's target is one of the source's own files: through a link, nobody may read more than by the file."""
+    if not target.is_relative_to(root) or any(target.is_relative_to(other) for other in apart):
+        return False
+    return not any(part.startswith(".") for part in target.relative_to(root).parts)
 
 
 def _stop(error: OSError) -> None:

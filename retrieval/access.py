@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -31,8 +32,8 @@ class Readers:
 
     @property
     def key(self) -> str:
-        """A stable text form, equal for equal readers."""
-        return ",".join(sorted(self.groups)) + ("+discord" if self.discord else "")
+        """A stable text form, equal for equal readers and for no others, whatever characters a group's name has."""
+        return json.dumps([sorted(self.groups), self.discord], ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,13 +136,33 @@ def sources(connection: Connection) -> list[Source]:
 
 
 def put_source(connection: Connection, name: str, root: str, readers: Readers) -> int:
-    """Make a source, or give the one at `root` a new name and readers; returns its id."""
-    statement = text(
-        "INSERT INTO sources (name, root, reader_set_id) VALUES (:name, :root, :set)"
-        " ON CONFLICT (root) DO UPDATE SET name = :name, reader_set_id = :set RETURNING id"
-    )
+    """Make a source, or change the one with this root or, else, with this name; returns its id.
+
+    Name and root must not belong to two different sources.
+    """
     values = {"name": name, "root": root, "set": ensure_reader_set(connection, readers)}
-    return int(connection.execute(statement, values).scalar_one())
+    found = connection.execute(
+        text("SELECT id FROM sources WHERE root = :root OR name = :name ORDER BY root = :root DESC"), values
+    ).scalar()
+    if found is None:
+        statement = "INSERT INTO sources (name, root, reader_set_id) VALUES (:name, :root, :set) RETURNING id"
+    else:
+        statement = "UPDATE sources SET name = :name, root = :root, reader_set_id = :set WHERE id = :id RETURNING id"
+    return int(connection.execute(text(statement), values | {"id": found}).scalar_one())
+
+
+def move_addresses(connection: Connection, source_id: int, former: str, present: str) -> None:
+    """Let the documents of a source that moved be found where they are now."""
+    statement = text(
+        "UPDATE documents SET address = :present || substr(address, length(:former) + 1)"
+        " WHERE source_id = :id AND substr(address, 1, length(:former)) = :former"
+    )
+    connection.execute(statement, {"id": source_id, "former": former, "present": present})
+
+
+def delete_source(connection: Connection, source_id: int) -> None:
+    """Remove a source that has no documents any more."""
+    connection.execute(text("DELETE FROM sources WHERE id = :id"), {"id": source_id})
 
 
 def mark_synced(connection: Connection, source_id: int) -> None:
@@ -164,9 +184,9 @@ def manifest(connection: Connection, source_id: int) -> dict[str, Known]:
 # --- writing a version -----------------------------------------------------------------------------------------------
 
 
-def document_id(source_name: str, item: str) -> str:
-    """The id of a document: stable for a source's name and the item's path below it."""
-    return sha256(f"{source_name}\0{item}".encode()).hexdigest()[:16]
+def document_id(source_id: int, item: str) -> str:
+    """The id of a document: stable for a source, whatever it is called, and the item's path below it."""
+    return sha256(f"{source_id}\0{item}".encode()).hexdigest()[:16]
 
 
 def add_version(
@@ -280,6 +300,16 @@ def vectors(connection: Connection, fingerprint: str, digests: Iterable[str]) ->
         for row in connection.execute(statement, {"fingerprint": fingerprint, "digests": wanted[at : at + 500]}):
             found[row.embedded_sha256] = np.frombuffer(row.vector, dtype="<f4")
     return found
+
+
+def chunk_vectors(connection: Connection, fingerprint: str, version_id: int) -> dict[str, Vectors]:
+    """The vector of each chunk of a version by its key; chunks this embedder has not embedded are left out."""
+    statement = text(
+        "SELECT c.key, x.vector FROM chunks c JOIN vectors x ON x.embedded_sha256 = c.embedded_sha256"
+        " WHERE c.version_id = :version AND x.fingerprint = :fingerprint ORDER BY c.ordinal"
+    )
+    rows = connection.execute(statement, {"version": version_id, "fingerprint": fingerprint})
+    return {row.key: np.frombuffer(row.vector, dtype="<f4") for row in rows}
 
 
 def put_vectors(connection: Connection, fingerprint: str, new: dict[str, Vectors]) -> None:

@@ -38,6 +38,8 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 DATABASE = "documents.db"
 VECTORS = "chroma"
 _EMBEDDER = "embedder"
+_REBUILDING = "(rebuilding)"
+"""Stands in place of the embedder's fingerprint while the indexes are made anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +100,14 @@ class Index:
             return self._vectors
 
     def collection(self, reader_set: int) -> str:
-        """The Chroma collection of a set of readers, for this index's embedder."""
+        """The Chroma collection of a set of readers, for the embedder that is set."""
         return collection_name(self.embedder.fingerprint, reader_set)
 
     def check_embedder(self, connection: Connection) -> None:
-        """Raises IndexMismatch if the vectors were made by another embedder."""
+        """Raises IndexMismatch if the vectors were made by another embedder, or were not all made."""
         made_by = authority.get_state(connection, _EMBEDDER)
+        if made_by == _REBUILDING:
+            raise IndexMismatch("The indexes were being made anew and that broke off: run `kura repair` again.")
         if made_by not in (None, self.embedder.fingerprint):
             raise IndexMismatch(
                 f"The index was made with the embedder {made_by}, but the settings name {self.embedder.fingerprint}:"
@@ -112,7 +116,7 @@ class Index:
 
     # --- writing ---
 
-    def put(self, source_id: int, source_name: str, prepared: Sequence[Prepared]) -> None:
+    def put(self, source_id: int, prepared: Sequence[Prepared]) -> None:
         """Make these documents live, each replacing its former version. All of them or, when killed, none."""
         with self._writer:
             vectors = self._embed(prepared)
@@ -120,7 +124,7 @@ class Index:
                 self.check_embedder(connection)
                 authority.set_state(connection, _EMBEDDER, self.embedder.fingerprint)
                 authority.put_vectors(connection, self.embedder.fingerprint, vectors)
-                written = [self._write(connection, source_id, source_name, one) for one in prepared]
+                written = [self._write(connection, source_id, one) for one in prepared]
                 for one in written:
                     self._forget(connection, one.reader_set, one.keys)
             self._send(written, vectors)
@@ -170,20 +174,25 @@ class Index:
                     connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
     def rebuild(self) -> int:
-        """Make Chroma and FTS5 anew from the authority, for this index's embedder; returns the number of chunks."""
+        """Make Chroma and FTS5 anew from the authority, for the embedder that is set; returns the number of chunks.
+
+        Whatever the embedder has not embedded yet comes first: as long as that may fail, nothing is touched. Broken off
+        later, the index says so until this is run again.
+        """
         with self._writer:
-            for name in self.vectors.collections():
-                self.vectors.drop(name)
+            with reading(self.engine) as connection:
+                statement = text("SELECT id FROM documents WHERE live_version_id IS NOT NULL ORDER BY id")
+                live = [str(document_id) for document_id in connection.execute(statement).scalars()]
+            for document_id in live:
+                self._embed_stored(document_id)
             with writing(self.engine) as connection:
+                authority.set_state(connection, _EMBEDDER, _REBUILDING)
                 connection.execute(text("DELETE FROM outbox"))
                 for reader_set in authority.reader_sets(connection):
-                    words.delete(connection, reader_set, sorted(words.chunk_ids(connection, reader_set)))
-            with reading(self.engine) as connection:
-                live = (
-                    connection.execute(text("SELECT id FROM documents WHERE live_version_id IS NOT NULL"))
-                    .scalars()
-                    .all()
-                )
+                    words.drop(connection, reader_set)
+                    words.create(connection, reader_set)
+            for name in self.vectors.collections():
+                self.vectors.drop(name)
             count = sum(self._rebuild_document(document_id) for document_id in live)
             with writing(self.engine) as connection:
                 authority.set_state(connection, _EMBEDDER, self.embedder.fingerprint)
@@ -217,8 +226,8 @@ class Index:
             vectors.update(zip(missing, made, strict=True))
         return vectors
 
-    def _write(self, connection: Connection, source_id: int, source_name: str, one: Prepared) -> _Written:
-        document_id = authority.document_id(source_name, one.item)
+    def _write(self, connection: Connection, source_id: int, one: Prepared) -> _Written:
+        document_id = authority.document_id(source_id, one.item)
         reader_set = authority.ensure_reader_set(connection, one.readers)
         version_id = authority.add_version(
             connection,
@@ -279,13 +288,18 @@ class Index:
         self._forget(connection, reader_set, [key for _, key in chunks])
         authority.delete_version(connection, version_id)
 
+    def _written_collection(self, connection: Connection, reader_set: int) -> str:
+        """The Chroma collection that was written, by whichever embedder: to change it, none needs to be there."""
+        made_by = authority.get_state(connection, _EMBEDDER) or self.embedder.fingerprint
+        return collection_name(made_by, reader_set)
+
     def _forget(self, connection: Connection, reader_set: int, keys: Sequence[str]) -> None:
-        values = [{"collection": self.collection(reader_set), "key": key} for key in keys]
+        values = [{"collection": self._written_collection(connection, reader_set), "key": key} for key in keys]
         if values:
             connection.execute(text("INSERT INTO outbox (collection, chunk_key) VALUES (:collection, :key)"), values)
 
     def _keep(self, connection: Connection, reader_set: int, keys: Sequence[str]) -> None:
-        values = [{"collection": self.collection(reader_set), "key": key} for key in keys]
+        values = [{"collection": self._written_collection(connection, reader_set), "key": key} for key in keys]
         if values:
             connection.execute(text("DELETE FROM outbox WHERE chunk_key = :key AND collection = :collection"), values)
 
@@ -298,23 +312,20 @@ class Index:
             if row is None or row.version is None or row.readers == target:
                 return
             chunks = authority.chunk_ids(connection, row.version)
-            rows = connection.execute(
-                text("SELECT key, embedded_sha256 FROM chunks WHERE version_id = :v"), {"v": row.version}
-            )
-            digests = {row.key: row.embedded_sha256 for row in rows}
-            vectors = authority.vectors(connection, self.embedder.fingerprint, digests.values())
-        keys = [key for _, key in chunks]
+            made_by = authority.get_state(connection, _EMBEDDER) or ""
+            name = self._written_collection(connection, target)
+            vectors = authority.chunk_vectors(connection, made_by, row.version)
         with writing(self.engine) as connection:
-            self._forget(connection, target, keys)
-        if keys:
-            self.vectors.upsert(self.collection(target), keys, np.stack([vectors[digests[key]] for key in keys]))
+            self._forget(connection, target, list(vectors))
+        if vectors:
+            self.vectors.upsert(name, list(vectors), np.stack(list(vectors.values())))
         with writing(self.engine) as connection:
-            self._keep(connection, target, keys)
+            self._keep(connection, target, list(vectors))
             connection.execute(
                 text("UPDATE documents SET reader_set_id = :s WHERE id = :id"), {"s": target, "id": document_id}
             )
             words.move(connection, [id_ for id_, _ in chunks], row.readers, target)
-            self._forget(connection, row.readers, keys)
+            self._forget(connection, row.readers, [key for _, key in chunks])
 
     def _work_off_outbox(self) -> None:
         with reading(self.engine) as connection:
@@ -328,30 +339,37 @@ class Index:
             with writing(self.engine) as connection:
                 connection.execute(text("DELETE FROM outbox WHERE id <= :last"), {"last": rows[-1].id})
 
+    def _embed_stored(self, document_id: str) -> None:
+        """Embed what the embedder that is set has not embedded of a live document."""
+        with reading(self.engine) as connection:
+            version_id, _ = self._live(connection, document_id)
+            document, chunks = authority.stored_version(connection, version_id)
+            texts = {_digest(whole): whole for whole in (embedded_text(document, chunk) for chunk in chunks)}
+            known = authority.vectors(connection, self.embedder.fingerprint, texts)
+        missing = [digest for digest in texts if digest not in known]
+        if missing:
+            made = as_vectors(self.embedder.embed_documents([texts[digest] for digest in missing]))
+            with writing(self.engine) as connection:
+                authority.put_vectors(connection, self.embedder.fingerprint, dict(zip(missing, made, strict=True)))
+
     def _rebuild_document(self, document_id: str) -> int:
         with reading(self.engine) as connection:
-            row = connection.execute(
-                text("SELECT live_version_id AS version, reader_set_id AS readers FROM documents WHERE id = :id"),
-                {"id": document_id},
-            ).one()
-            document, chunks = authority.stored_version(connection, row.version)
-            numbered = authority.chunk_ids(connection, row.version)
-        texts = [embedded_text(document, chunk) for chunk in chunks]
-        digests = [_digest(whole) for whole in texts]
-        with reading(self.engine) as connection:
-            vectors = authority.vectors(connection, self.embedder.fingerprint, digests)
-        missing = {digest: whole for digest, whole in zip(digests, texts, strict=True) if digest not in vectors}
-        if missing:
-            made = dict(zip(missing, as_vectors(self.embedder.embed_documents(list(missing.values()))), strict=True))
-            vectors.update(made)
-            with writing(self.engine) as connection:
-                authority.put_vectors(connection, self.embedder.fingerprint, made)
-        if chunks:
-            keys = [key for _, key in numbered]
-            self.vectors.upsert(self.collection(row.readers), keys, np.stack([vectors[digest] for digest in digests]))
+            version_id, reader_set = self._live(connection, document_id)
+            document, chunks = authority.stored_version(connection, version_id)
+            ids = [id_ for id_, _ in authority.chunk_ids(connection, version_id)]
+            vectors = authority.chunk_vectors(connection, self.embedder.fingerprint, version_id)
+        if vectors:
+            self.vectors.upsert(self.collection(reader_set), list(vectors), np.stack(list(vectors.values())))
         with writing(self.engine) as connection:
-            words.insert(connection, row.readers, word_rows([id_ for id_, _ in numbered], document, chunks))
+            words.insert(connection, reader_set, word_rows(ids, document, chunks))
         return len(chunks)
+
+    @staticmethod
+    def _live(connection: Connection, document_id: str) -> tuple[int, int]:
+        """The live version and the set of readers of a document."""
+        statement = text("SELECT live_version_id AS version, reader_set_id AS readers FROM documents WHERE id = :id")
+        row = connection.execute(statement, {"id": document_id}).one()
+        return row.version, row.readers
 
 
 def word_rows(ids: Sequence[int], document: Document, chunks: Sequence[Chunk]) -> list[words.WordRow]:

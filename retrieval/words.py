@@ -52,6 +52,13 @@ def create(connection: Connection, reader_set: int) -> None:
     connection.execute(text("INSERT INTO word_totals VALUES (:set, 0, 0, 0, 0)"), {"set": reader_set})
 
 
+def drop(connection: Connection, reader_set: int) -> None:
+    """Remove the table of a set of readers, whatever state it is in."""
+    for table in (f"{_table(reader_set)}_terms", _table(reader_set)):
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {table}")
+    connection.execute(text("DELETE FROM word_totals WHERE reader_set_id = :set"), {"set": reader_set})
+
+
 def insert(connection: Connection, reader_set: int, rows: Sequence[WordRow]) -> None:
     """Add chunks."""
     values = [

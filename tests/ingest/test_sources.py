@@ -83,3 +83,13 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "big.md").write_text("x" * 11)
     with pytest.raises(DocumentError, match="split it"):
         read(SourceItem("big.md", tmp_path / "big.md"))
+
+
+def test_a_link_does_not_open_what_others_may_not_read(tmp_path: Path) -> None:
+    for folder in ("hr", "pub", ".private"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.md").write_text("x")
+    (tmp_path / "pub" / "hr.md").symlink_to(tmp_path / "hr" / "x.md")
+    (tmp_path / "pub" / "hidden.md").symlink_to(tmp_path / ".private" / "x.md")
+    listing = list_items(tmp_path, KINDS, {tmp_path / "hr"})
+    assert [item.item for item in listing.items] == ["pub/x.md"]

@@ -55,11 +55,13 @@ def test_the_plan_accounts_for_every_item_once(listed: dict[str, str], stored: d
     known = {item: Known(item, digest, RECIPE, readers) for item, (digest, readers) in stored.items()}
     made = plan(listed, known, ALL)
     parts = [*made.add, *made.replace, *made.repermit, *made.remove, *made.unchanged]
-    assert sorted(parts) == sorted({*listed, *known})
+    assert set(parts) == {*listed, *known}
+    once = [*made.add, *made.replace, *made.remove, *made.unchanged]
+    assert len(once) == len(set(once))
     assert set(made.add) == listed.keys() - known.keys()
     assert set(made.remove) == known.keys() - listed.keys()
     assert all(listed[item] != known[item].content_sha256 for item in made.replace)
-    assert all(known[item].readers == HR for item in made.repermit)
+    assert set(made.repermit) == {item for item in listed if item in known and known[item].readers == HR}
 
 
 def test_a_document_of_another_recipe_is_read_again() -> None:
@@ -204,3 +206,67 @@ def test_a_batch_border_loses_nothing(index: Index, docs: Path, monkeypatch: pyt
     (report,) = Ingestor(index).ingest(docs)
     assert (report.added, report.chunks) == (7, 7)
     assert len(titles(index, "hello")) == 5
+
+
+def test_narrowed_readers_hold_even_if_the_change_of_text_fails(
+    index: Index, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Ingestor(index).ingest(docs)
+    (docs / "travel.md").write_text("# Travel\n\nThe hotel limit is secret now.\n")
+
+    def down(*_: object) -> list[list[float]]:
+        raise ConnectionError("down")
+
+    monkeypatch.setattr(index.embedder, "embed_documents", down)
+    with pytest.raises(ConnectionError):
+        Ingestor(index).ingest(docs, readers=HR)
+    assert titles(index, "hotel limit") == set()
+    assert titles(index, "hotel limit", IN_HR) == {"Travel"}
+
+
+def test_a_source_may_be_renamed_and_changed(index: Index, docs: Path) -> None:
+    Ingestor(index).ingest(docs)
+    (docs / "travel.md").write_text("# Travel\n\nThe hotel limit is 210 EUR.\n")
+    (report,) = Ingestor(index).ingest(docs, name="handbook")
+    assert (report.source, report.replaced, report.unchanged) == ("handbook", 1, 1)
+
+
+def test_a_named_source_may_move(index: Index, docs: Path, tmp_path: Path) -> None:
+    Ingestor(index).ingest(docs, name="handbook", readers=HR)
+    docs.rename(tmp_path / "elsewhere")
+    (report,) = Ingestor(index).ingest(tmp_path / "elsewhere", name="handbook")
+    assert (report.unchanged, report.added, report.readers) == (2, 0, HR)
+    hit = Searcher(index).search("hotel limit", principal=IN_HR, k=1).hits[0]
+    assert hit.address == str(tmp_path / "elsewhere" / "travel.md")
+
+
+def test_a_name_cannot_be_taken_from_a_source_that_is_there(index: Index, docs: Path, tmp_path: Path) -> None:
+    Ingestor(index).ingest(docs, name="handbook")
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "x.md").write_text("x")
+    with pytest.raises(SourceError, match="kura remove handbook"):
+        Ingestor(index).ingest(tmp_path / "other", name="handbook")
+    assert titles(index, "hotel limit") == {"Travel"}
+
+
+def test_a_source_can_be_removed_by_name(index: Index, docs: Path, tmp_path: Path) -> None:
+    Ingestor(index).ingest(docs)
+    for file in docs.iterdir():
+        file.unlink()
+    docs.rmdir()
+    with pytest.raises(SourceError, match="kura remove docs"):
+        Ingestor(index).ingest(docs)
+    assert Ingestor(index).remove("docs") == 2
+    assert titles(index, "hotel limit") == set()
+    with reading(index.engine) as connection:
+        assert authority.sources(connection) == []
+    with pytest.raises(SourceError, match="no source docs"):
+        Ingestor(index).remove("docs")
+
+
+def test_a_moved_file_answers_from_where_it_is(index: Index, docs: Path) -> None:
+    Ingestor(index).ingest(docs)
+    (docs / "travel.md").rename(docs / "trips.md")
+    Ingestor(index).ingest(docs)
+    hit = Searcher(index).search("hotel limit", principal=SOMEBODY, k=1).hits[0]
+    assert hit.address == str(docs / "trips.md")

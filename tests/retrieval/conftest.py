@@ -71,7 +71,7 @@ def put(index: Index) -> Callable[..., None]:
     """Put documents of the source `docs`: name=text, each with the same readers."""
 
     def put(readers: Readers = ALL, **texts: str) -> None:
-        index.put(1, "docs", [prepared(f"{name}.md", text, readers) for name, text in texts.items()])
+        index.put(1, [prepared(f"{name}.md", text, readers) for name, text in texts.items()])
 
     return put
 

@@ -25,3 +25,8 @@ def test_equal_readers_have_equal_keys_and_others_have_others() -> None:
 def test_readers_without_a_group_are_refused(groups: frozenset[str]) -> None:
     with pytest.raises(ValueError, match="group"):
         Readers(groups)
+
+
+def test_no_group_name_can_pass_for_other_readers() -> None:
+    assert Readers(frozenset({"hr+discord"})).key != Readers(frozenset({"hr"}), discord=True).key
+    assert Readers(frozenset({"hr,legal"})).key != Readers(frozenset({"hr", "legal"})).key

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from models.fakes import HashingEmbeddings
 from retrieval import authority, words
-from retrieval.database import reading
+from retrieval.database import reading, writing
 from retrieval.errors import IndexMismatch
 from retrieval.index import Index
 from retrieval.search import Searcher
@@ -102,7 +102,7 @@ def test_a_put_that_breaks_off_anywhere_is_whole_or_not_at_all(
 
     monkeypatch.setattr(Index, step, killed)
     with pytest.raises(KeyboardInterrupt):
-        index.put(1, "docs", [prepared("travel.md", "The hotel limit is 210 EUR.", readers)])  # type: ignore[arg-type]
+        index.put(1, [prepared("travel.md", "The hotel limit is 210 EUR.", readers)])  # type: ignore[arg-type]
     monkeypatch.undo()
     index.close()
 
@@ -112,7 +112,7 @@ def test_a_put_that_breaks_off_anywhere_is_whole_or_not_at_all(
     assert seen == [f"The hotel limit is {'210' if flipped else '180'} EUR."]
     again.tidy(purge=False)
     assert consistent(again)
-    again.put(1, "docs", [prepared("travel.md", "The hotel limit is 210 EUR.", readers)])  # type: ignore[arg-type]
+    again.put(1, [prepared("travel.md", "The hotel limit is 210 EUR.", readers)])  # type: ignore[arg-type]
     assert found(Searcher(again), "hotel limit", IN_HR) == ["The hotel limit is 210 EUR."]
     assert consistent(again)
     again.close()
@@ -138,13 +138,14 @@ def test_a_change_of_readers_that_breaks_off_leaves_nothing_behind(
 
 def test_a_reader_sees_the_old_version_or_the_new_never_a_mix(index: Index, put: Put, searcher: Searcher) -> None:
     put(travel="Limit 0 hotel.\n\nLimit 0 train.")
-    stop, mixed = threading.Event(), []
+    stop, mixed, reads = threading.Event(), [], []
 
     def read() -> None:
         while not stop.is_set():
             numbers = {
                 hit.text.split()[1] for hit in searcher.search("limit hotel train", principal=SOMEBODY, k=5).hits
             }
+            reads.append(numbers)
             if len(numbers) != 1:
                 mixed.append(numbers)
 
@@ -155,6 +156,7 @@ def test_a_reader_sees_the_old_version_or_the_new_never_a_mix(index: Index, put:
     stop.set()
     reader.join()
     assert mixed == []
+    assert len(reads) > 10
 
 
 def test_the_indexes_can_be_made_anew_from_the_authority(put: Put, searcher: Searcher, index: Index) -> None:
@@ -175,8 +177,84 @@ def test_another_embedder_is_refused_until_the_index_is_made_anew(folder: Path, 
     with pytest.raises(IndexMismatch, match="kura repair"):
         Searcher(other).search("hotels", principal=SOMEBODY, k=1)
     with pytest.raises(IndexMismatch):
-        other.put(1, "docs", [prepared("new.md", "New.")])
+        other.put(1, [prepared("new.md", "New.")])
     other.rebuild()
     assert found(Searcher(other), "hotels")
     assert consistent(other)
     other.close()
+
+
+class DownEmbeddings(HashingEmbeddings):
+    """An embedder whose server does not answer."""
+
+    def __init__(self) -> None:
+        super().__init__(16)
+
+    @property
+    def fingerprint(self) -> str:
+        raise ConnectionError("down")
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        raise ConnectionError("down")
+
+
+def test_removal_and_other_readers_need_no_embedder(folder: Path, index: Index, put: Put, searcher: Searcher) -> None:
+    put(pay="Salaries are reviewed in April.", old="The xylophone is blue.")
+    ids = {hit.title: hit.document_id for hit in searcher.search("salaries xylophone", principal=SOMEBODY, k=5).hits}
+    index.close()
+    down = Index(folder, DownEmbeddings())
+    down.remove([ids["old"]])
+    down.set_readers([ids["pay"]], HR)
+    down.close()
+    again = Index(folder, CountingEmbeddings())
+    assert found(Searcher(again), "salaries xylophone") == []
+    assert found(Searcher(again), "salaries xylophone", IN_HR) == ["Salaries are reviewed in April."]
+    assert consistent(again)
+    again.close()
+
+
+def test_an_embedder_that_fails_leaves_the_index_as_it_was(
+    folder: Path, index: Index, put: Put, searcher: Searcher
+) -> None:
+    put(travel="Hotels cost at most 180 EUR a night.")
+
+    class Failing(HashingEmbeddings):
+        def embed_documents(self, texts: list[str]) -> list[list[float]]:
+            raise ConnectionError("down")
+
+    index.close()
+    other = Index(folder, Failing(16))
+    with pytest.raises(ConnectionError):
+        other.rebuild()
+    other.close()
+    again = Index(folder, CountingEmbeddings())
+    assert found(Searcher(again), "hotels") == ["Hotels cost at most 180 EUR a night."]
+    again.close()
+
+
+def test_a_rebuild_that_breaks_off_says_so_until_it_is_done(
+    index: Index, put: Put, searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(travel="Hotels cost at most 180 EUR a night.")
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Index, "_rebuild_document", killed)
+    with pytest.raises(KeyboardInterrupt):
+        index.rebuild()
+    monkeypatch.undo()
+    with pytest.raises(IndexMismatch, match="kura repair"):
+        searcher.search("hotels", principal=SOMEBODY, k=1)
+    index.rebuild()
+    assert found(searcher, "hotels") == ["Hotels cost at most 180 EUR a night."]
+    assert consistent(index)
+
+
+def test_a_damaged_word_table_is_made_anew(index: Index, put: Put, searcher: Searcher) -> None:
+    put(travel="Hotels cost at most 180 EUR a night.")
+    with writing(index.engine) as connection:
+        connection.execute(text("DELETE FROM words_1_data"))
+    index.rebuild()
+    assert found(searcher, "hotels") == ["Hotels cost at most 180 EUR a night."]
+    assert consistent(index)

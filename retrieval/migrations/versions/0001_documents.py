@@ -24,7 +24,7 @@ CREATE TABLE word_totals (             -- what lies in the FTS5 table of a set o
     body_terms INTEGER NOT NULL
 );
 CREATE TABLE sources (
-    id INTEGER PRIMARY KEY,
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
     name TEXT NOT NULL UNIQUE,
     root TEXT NOT NULL UNIQUE,         -- absolute path of the folder or file
     reader_set_id INTEGER NOT NULL REFERENCES reader_sets(id),
