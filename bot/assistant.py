@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, cast
 from uuid import uuid4
@@ -39,6 +39,7 @@ from bot.bridge import Bridge
 from bot.errors import BadQuestion
 from bot.evidence import ENOUGH, Evidence, weigh
 from bot.grounding import GroundedProse
+from bot.identity import ANONYMOUS, new_thread
 from bot.store import ConversationStore, Turn
 from retrieval.access import Principal
 from retrieval.authority import StoredDocument
@@ -170,9 +171,12 @@ class Assistant:
     async def ask(self, question: Question) -> AsyncGenerator[Event, None]:
         """Answer; the last event is `Done` or `Refused`. Closing the generator stops the model.
 
+        The answer's `thread` is the question's, but for somebody anonymous who names a conversation that was not begun
+        here: they get a new one, under a name that nobody can guess.
         Raises BadQuestion for a text that is no question, and whatever retrieval and models raise.
         """
         check_question(question.text)
+        question = await self._in_own_thread(question)
         run_id = uuid4()
         manager = AsyncCallbackManager.configure(
             inheritable_callbacks=self._callbacks,
@@ -180,14 +184,18 @@ class Assistant:
         )
         run = await manager.on_chain_start(None, {"question": question.text}, name="kura.ask", run_id=run_id)
         course = _Course(question, run_id.hex, self._model.name)
+        answered = False
         try:
             async with aclosing(self._answer(course, {"callbacks": run.get_child()})) as events:
                 async for event in events:
+                    if isinstance(event, (Done, Refused)):  # who has the answer asks for no more: the run ends here
+                        answered = True
+                        await run.on_chain_end({"trace_id": course.trace_id})
                     yield event
         except BaseException as error:
-            await run.on_chain_error(error)
+            if not answered:
+                await run.on_chain_error(error)
             raise
-        await run.on_chain_end({"trace_id": course.trace_id})
 
     async def search(self, text: str, *, principal: Principal, k: int = 10) -> list[Hit]:
         """The `k` best passages; raises BadQuestion."""
@@ -198,6 +206,19 @@ class Assistant:
     async def document(self, document_id: str, *, principal: Principal) -> StoredDocument:
         """A whole document, so that a citation can be opened at its place; raises NotFound."""
         return await self._bridge.run(lambda: self._searcher.document(document_id, principal=principal))
+
+    async def _in_own_thread(self, question: Question) -> Question:
+        """The question, in a thread that is the asker's alone.
+
+        Anonymous askers share one principal, so that only a thread's name tells them apart. Under that principal the store
+        holds threads named by `new_thread` and no others: a name without history there was chosen by somebody.
+        """
+        if question.principal.id != ANONYMOUS or not question.thread:
+            return question
+        begun = await self._bridge.run(
+            lambda: self._store.history(question.thread, principal=question.principal, most=1)
+        )
+        return question if begun else replace(question, thread=new_thread())
 
     # --- the steps ---
 
@@ -270,14 +291,16 @@ class Assistant:
 
         Ends without `Done` if nothing was left, and with `_Declined` if the model says that the passages do not answer.
         """
-        prompt = prompting.build(
-            course.question.text,
-            recalled.history,
-            weighed.found.hits,
-            context_length=self._model.context_length,
-            count_tokens=self._model.count_tokens,
+        chat = await self._bridge.run(self._model.chat)  # first: counting tokens needs the model, too
+        prompt = await self._bridge.run(
+            lambda: prompting.build(
+                course.question.text,
+                recalled.history,
+                weighed.found.hits,
+                context_length=self._model.context_length,
+                count_tokens=self._model.count_tokens,
+            )
         )
-        chat = await self._bridge.run(self._model.chat)
         prose = GroundedProse(prompt.passages, weighed.found.rarity)
         usage = Usage()
         arguments = self._model.arguments(course.question.principal, prompt.max_tokens)
@@ -300,4 +323,5 @@ class Assistant:
             yield _Declined()
 
     async def _keep(self, course: _Course, weighed: _Weighed, answer: Answer) -> None:
-        await self._bridge.run(lambda: self._store.save_turn(course.question, weighed.query, answer))
+        if course.question.thread:
+            await self._bridge.run(lambda: self._store.save_turn(course.question, weighed.query, answer))

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import errno
 import sqlite3
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ingest.errors import DocumentError, IngestError
@@ -83,18 +84,39 @@ def explain(error: BaseException) -> Explained:
     for kind, status, exit_code, names_insides in _TABLE:
         if isinstance(error, kind):
             return Explained(str(error), status, exit_code, names_insides=names_insides)
-    if _disk_full(error):
+    if any(_disk_full(one) for one in _chain(error)):
         return Explained("The disk is full: free some space and try again; nothing stored was harmed.", 507, EXIT_FAULT)
+    if damage := next((one for one in _chain(error) if _damaged(one)), None):
+        return Explained(
+            f"The database in the data folder is damaged ({damage}): run `kura repair`; if that fails, restore a backup.",
+            503,
+            EXIT_FAULT,
+            names_insides=True,
+        )
+    if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
+        return Explained("A name or text that was given is not valid UTF-8: type it again.", 422, EXIT_USAGE)
     if isinstance(error, (KeyboardInterrupt, SystemExit)):
         return Explained("Interrupted.", 499, EXIT_INTERRUPTED)
     return Explained("Something went wrong inside Kura; the log has the details.", 500, EXIT_FAULT, known=False)
 
 
-def _disk_full(error: BaseException | None) -> bool:
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """The error, what caused it, what caused that."""
     while error is not None:
-        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
-            return True
-        if isinstance(error, sqlite3.OperationalError) and "disk is full" in str(error):
-            return True
+        yield error
         error = error.__cause__ or error.__context__
-    return False
+
+
+def _disk_full(error: BaseException) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return isinstance(error, sqlite3.OperationalError) and "disk is full" in str(error)
+
+
+def _damaged(error: BaseException) -> bool:
+    """Whether SQLite says that its file, or one of its tables, is not what was written."""
+    if not isinstance(error, sqlite3.DatabaseError):
+        return False
+    primary = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the higher bits only tell kinds of it apart
+    lost = str(error).startswith(("vtable constructor failed", "no such table"))
+    return primary in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB} or lost

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hmac
+import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 from bot.errors import NotAllowed
 from retrieval.access import EVERYBODY, Audience, Principal
+
+ANONYMOUS = "http:anonymous"
+"""The id of whoever asks over HTTP without a token: many people, who must not see each other's conversations."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,11 @@ class Client:
     name: str
     groups: frozenset[str]
     token_sha256: str
+
+
+def new_thread() -> str:
+    """The name of a conversation that nobody can guess: whoever knows it was told it (144 random bits)."""
+    return f"t_{secrets.token_urlsafe(18)}"
 
 
 def local_principal(name: str = "", groups: Iterable[str] = ()) -> Principal:
@@ -42,7 +51,7 @@ class BearerTokens:
 
     def __call__(self, authorization: str | None) -> Principal:
         if authorization is None:
-            return Principal("http:anonymous", frozenset({EVERYBODY}))
+            return Principal(ANONYMOUS, frozenset({EVERYBODY}))
         scheme, _, token = authorization.partition(" ")
         digest = sha256(token.strip().encode("utf-8", "surrogateescape")).hexdigest()
         found: Client | None = None

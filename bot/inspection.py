@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DatabaseError
 
 from bot.errors import explain
 from bot.settings import Settings
-from bot.wiring import listen, make_embedder, model_card
+from bot.wiring import listen, made_index, make_embedder, model_card
 from models.gguf import check
 from retrieval import authority, words
 from retrieval.chroma import VectorIndex
@@ -179,6 +180,9 @@ def _index(settings: Settings) -> str:
         return "nothing ingested yet"
     engine = open_database(folder / DATABASE, MIGRATIONS)
     try:
+        # Before the whole file: SQLite's own check finds this damage too, and only this kind can be mended here.
+        for problem in _damaged_words(engine):
+            raise _Fault(f"{problem}: run `kura repair`")
         with reading(engine) as connection:
             broken = connection.execute(text("PRAGMA quick_check")).scalar()
             if broken != "ok":
@@ -256,15 +260,36 @@ def _differences(connection: Connection) -> Iterator[str]:
             yield f"the words of {readers.key} lack {len(live - found)} passages and hold {len(found - live)} too many"
 
 
+def _damaged_words(engine: Engine) -> list[str]:
+    """FTS5's own check of each word table, in a transaction that keeps nothing."""
+    with reading(engine) as connection:
+        sets = authority.reader_sets(connection)
+    problems = []
+    for reader_set, readers in sets.items():
+        table = f"words_{reader_set}"
+        with engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+            try:
+                connection.exec_driver_sql(f"INSERT INTO {table}({table}) VALUES ('integrity-check')")
+            except DatabaseError as error:
+                problems.append(f"the words of {readers.key} are damaged ({error.orig})")
+            finally:
+                connection.rollback()
+    return problems
+
+
 def _vector_differences(connection: Connection, settings: Settings) -> Iterator[str]:
     folder = settings.data_dir
+    made_by = authority.get_state(connection, "embedder") or ""
+    if made_by and not made_index(settings, made_by):
+        yield f"the index was made with the embedder {made_by}, which is not the one that is set"
+        return
     with DataFolder(folder, holder="kura doctor"):
         vectors = VectorIndex(folder / VECTORS)
         try:
-            fingerprint = make_embedder(settings).fingerprint
             for reader_set, readers in authority.reader_sets(connection).items():
                 live = set(_live(connection, reader_set).values())
-                found = vectors.keys(collection_name(fingerprint, reader_set))
+                found = vectors.keys(collection_name(made_by, reader_set))
                 if live != found:
                     yield f"the vectors of {readers.key} lack {len(live - found)} passages and hold {len(found - live)} too many"
         finally:

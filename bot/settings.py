@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -32,12 +33,24 @@ from bot.errors import SettingsError
 CONFIG_FILE = "kura.toml"
 _PREFIX = "KURA_"
 _NOT_SETTINGS = frozenset({"KURA_CONFIG"})
+_KUBERNETES = re.compile(
+    r"KURA_SERVICE_HOST|KURA_SERVICE_PORT(_\w+)?|KURA_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?"
+)
+"""What Kubernetes sets in every container beside a Service named `kura`: not meant for us."""
 
 
 def _names(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _named(value: Any) -> Any:
+    if value == "":
+        raise ValueError("the path is empty: name a folder or file, or leave the setting out")
+    return value
+
+
+NamedPath = Annotated[Path, BeforeValidator(_named)]
+"""A path. An empty one would mean the working folder: it is a slip."""
 Names = Annotated[tuple[str, ...], pydantic_settings.NoDecode, BeforeValidator(_names)]
 """A list of names; in the environment, separated by commas."""
 
@@ -49,7 +62,7 @@ class _Section(BaseModel):
 class ModelSettings(_Section):
     """The chat model. With no `path` and no `component` it is the starter model."""
 
-    path: Path | None = Field(
+    path: NamedPath | None = Field(
         None, description="A GGUF file of your own. Default: the starter model that is installed with Kura."
     )
     sha256: str = Field(
@@ -79,7 +92,7 @@ class ModelSettings(_Section):
 class EmbedderSettings(_Section):
     """The embedder. With no `path` and no `component` it is the starter embedder."""
 
-    path: Path | None = Field(
+    path: NamedPath | None = Field(
         None, description="A GGUF embedding model. Default: the starter embedder that is installed with Kura."
     )
     sha256: str = Field(
@@ -102,7 +115,7 @@ class SourceSettings(_Section):
     """A folder that `kura ingest` reads when it is given no path."""
 
     name: str = Field(min_length=1, description="What people call it.")
-    path: Path = Field(description="A folder, or one file.")
+    path: NamedPath = Field(description="A folder, or one file.")
     readers: Names = Field(("all",), min_length=1, description="Groups that may read it; everybody is in `all`.")
     discord: bool = Field(False, description="Whether its text may be shown on Discord, outside the company.")
 
@@ -128,7 +141,7 @@ class DiscordSettings(_Section):
     """The Discord bot; it runs with `kura serve` when there is a token."""
 
     token: SecretStr = Field(SecretStr(""), description="The bot's token. Better: `token_file`, or the environment.")
-    token_file: Path | None = Field(None, description="A file that holds the token and nothing else.")
+    token_file: NamedPath | None = Field(None, description="A file that holds the token and nothing else.")
 
 
 class Settings(BaseSettings):
@@ -138,7 +151,7 @@ class Settings(BaseSettings):
         frozen=True, extra="forbid", env_prefix=_PREFIX, env_nested_delimiter="_", env_nested_max_split=1
     )
 
-    data_dir: Path = Field(
+    data_dir: NamedPath = Field(
         default_factory=lambda: Path(platformdirs.user_data_dir("kura", appauthor=False)),
         description="Where the index and the conversations are kept. Default: the user's data folder (XDG).",
     )
@@ -234,19 +247,27 @@ def _read(path: Path) -> dict[str, Any]:
 def _absolute_paths(values: dict[str, Any], folder: Path) -> None:
     for name, key in (("model", "path"), ("embedder", "path"), ("discord", "token_file")):
         section = values.get(name)
-        if isinstance(section, dict) and isinstance(section.get(key), str):
-            section[key] = folder / Path(section[key]).expanduser()
+        if isinstance(section, dict):
+            _make_absolute(section, key, f"{name}.{key}", folder)
     for source in values.get("sources", []) if isinstance(values.get("sources"), list) else []:
-        if isinstance(source, dict) and isinstance(source.get("path"), str):
-            source["path"] = folder / Path(source["path"]).expanduser()
-    if isinstance(values.get("data_dir"), str):
-        values["data_dir"] = folder / Path(values["data_dir"]).expanduser()
+        if isinstance(source, dict):
+            _make_absolute(source, "path", "sources.path", folder)
+    _make_absolute(values, "data_dir", "data_dir", folder)
+
+
+def _make_absolute(section: dict[str, Any], key: str, shown: str, folder: Path) -> None:
+    path = section.get(key)
+    if isinstance(path, str) and path:
+        try:
+            section[key] = folder / Path(path).expanduser()
+        except RuntimeError:  # what pathlib says of a home folder it cannot find
+            raise SettingsError(f"{shown}: there is no home folder for {path}: write the whole path.") from None
 
 
 def _refuse_unknown_environment(environ: Mapping[str, str]) -> None:
     known = {*environment_names(), *_NOT_SETTINGS}
     for name in environ:
-        if name.startswith(_PREFIX) and name.upper() not in known:
+        if name.startswith(_PREFIX) and name.upper() not in known and not _KUBERNETES.fullmatch(name):
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"did you mean {near[0]}?" if near else "see docs/settings.md for those that are."
             raise SettingsError(f"the environment: {name} is no setting: {hint}")

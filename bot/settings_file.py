@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
@@ -9,6 +10,10 @@ from pydantic import BaseModel, SecretStr
 from bot.settings import Settings
 
 MASK = "********"
+
+_SECRETS = ("auth", "credential", "header", "token", "key", "password", "secret", "cookie")
+_HARMLESS = re.compile(r"tokeniz\w*|(max|min)_(\w+_)?tokens|keyword")
+_USER_INFO = re.compile(r"(\w[\w+.-]*://)[^/?#\s]*@")
 
 _TEMPLATE = """\
 # Kura's settings. Every line here is optional; docs/settings.md explains each one.
@@ -78,6 +83,17 @@ def _flat(prefix: str, section: BaseModel) -> list[tuple[str, Any]]:
     return rows
 
 
+def masked(value: Any) -> Any:
+    """A copy of plain values without their secrets: those under a key that names one, and the user-info of URLs."""
+    return _plain("", value)
+
+
+def is_secret(name: str) -> bool:
+    """Whether a key names a secret. The path of a secret's file is none; a hash of a token is treated as one."""
+    lowered = _HARMLESS.sub("", name.lower())
+    return not lowered.endswith("_file") and any(word in lowered for word in _SECRETS)
+
+
 def _plain(name: str, value: Any) -> Any:
     if isinstance(value, SecretStr):
         return MASK if value.get_secret_value() else ""
@@ -86,13 +102,8 @@ def _plain(name: str, value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [_plain(name, one) for one in value]
     if isinstance(value, dict):
-        return {key: MASK if _secret(key) else _plain(key, one) for key, one in value.items()}
-    if _secret(name) and value:
+        return {key: MASK if is_secret(key) else _plain(key, one) for key, one in value.items()}
+    if is_secret(name) and value:
         return MASK
-    return value if isinstance(value, (bool, int, float, str)) or value is None else str(value)
-
-
-def _secret(name: str) -> bool:
-    """Whether a key names a secret. The path of a secret's file is none; a hash of a token is treated as one."""
-    lowered = name.lower()
-    return not lowered.endswith("_file") and any(word in lowered for word in ("token", "key", "password", "secret"))
+    plain = isinstance(value, (bool, int, float)) or value is None
+    return value if plain else _USER_INFO.sub(rf"\1{MASK}@", str(value))

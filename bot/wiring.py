@@ -5,27 +5,36 @@ What is costly is built at first use: `kura status` loads no model, and an answe
 
 from __future__ import annotations
 
-import asyncio
 import importlib
 import os
 import socket
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from contextlib import AbstractContextManager, ExitStack, aclosing, contextmanager
 from functools import cached_property
+from hashlib import sha256
 from importlib import metadata
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
+
+from pydantic import ValidationError
 
 from bot.errors import SettingsError
 from bot.settings import Settings, discord_token
+from bot.settings_file import MASK, is_secret, masked
 from models.cards import ModelCard, local_chat, starter_chat
 from models.embedders import Embedder, NamedEmbeddings, WordLlamaEmbeddings
+from models.errors import EngineFailed, ModelError
 from models.gguf import check
 from models.offline import forbid_telemetry
 from retrieval.access import EVERYBODY
 from retrieval.data_folder import DataFolder
 
 if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+    from langchain_core.messages import BaseMessage
+    from langchain_core.runnables import RunnableConfig
+
     from bot.assistant import AnswerModel, Assistant
+    from bot.bridge import Bridge
     from ingest.sync import Ingestor, Progress
     from retrieval.index import Index
     from retrieval.search import Searcher
@@ -66,15 +75,19 @@ class Kura:
     @cached_property
     def assistant(self) -> Assistant:
         from bot.assistant import Assistant
-        from bot.bridge import Bridge
         from bot.store import ConversationStore
 
         model = self._answer_model()
         store = ConversationStore(self.settings.data_dir)
         self._closing.callback(store.close)
-        bridge = Bridge()
-        self._closing.callback(bridge.close)
-        return Assistant(searcher=self.searcher, store=store, bridge=bridge, model=model)
+        self._closing.callback(self._bridge.close)  # the first to close: what it runs stands on all the others
+        return Assistant(searcher=self.searcher, store=store, bridge=self._bridge, model=model)
+
+    @cached_property
+    def _bridge(self) -> Bridge:
+        from bot.bridge import Bridge
+
+        return Bridge()
 
     def ingestor(self, on_progress: Callable[[Progress], None]) -> Ingestor:
         """An ingestor into this folder's index."""
@@ -92,11 +105,8 @@ class Kura:
 
     async def readiness(self) -> None:
         """Returns once a question could be answered; raises what stands in the way."""
-        await asyncio.to_thread(self._probe)
-
-    def _probe(self) -> None:
-        self.searcher.probe()
-        _ = self.assistant
+        _ = self.assistant  # there already when a server asks
+        await self._bridge.run(self.searcher.probe)
 
     def _answer_model(self) -> AnswerModel:
         from bot.assistant import AnswerModel
@@ -108,7 +118,7 @@ class Kura:
                 name=chosen.component.rsplit(".", 1)[-1],
                 style=_style(self._style or chosen.answer_style or "generate"),
                 context_length=chosen.context_length,
-                chat=lambda: chat,
+                chat=lambda: cast("BaseChatModel", ServedChat(chat, chosen.component)),
                 count_tokens=estimate_tokens,
                 arguments=lambda _, most: {"max_tokens": most},
             )
@@ -186,6 +196,7 @@ def web_app(kura: Kura) -> Callable[..., Coroutine[Any, Any, None]]:
 @contextmanager
 def listen(host: str, port: int) -> Iterator[socket.socket]:
     """A listening socket; raises SettingsError if the address cannot be had."""
+    host = host.removeprefix("[").removesuffix("]")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -214,8 +225,7 @@ def make_embedder(settings: Settings) -> Embedder:
         from langchain_core.embeddings import Embeddings
 
         component = make_component(chosen.component, chosen.arguments, Embeddings, "embedder.component")
-        name = f"{chosen.component} {sorted(chosen.arguments.items())}"
-        return NamedEmbeddings(component, name=name, languages=chosen.languages)
+        return ServedEmbeddings(component, name=_component_name(settings), languages=chosen.languages)
     if chosen.path is None:
         return WordLlamaEmbeddings()
     from models.llamacpp_embed import LlamaEmbeddings
@@ -236,13 +246,111 @@ def make_component(path: str, arguments: dict[str, Any], port: type[Any], key: s
     module_name, _, name = path.rpartition(".")
     try:
         made = getattr(importlib.import_module(module_name), name)(**arguments)
-    except (ImportError, AttributeError, ValueError, TypeError) as error:
+    except Exception as error:  # noqa: BLE001 - a component raises what it likes: it cannot be made
+        # without its cause: a validator's error holds the arguments, and so the keys
         raise SettingsError(
-            f"{key}: {path} cannot be made ({error}): check the path, its package and its arguments."
-        ) from error
+            f"{key}: {path} cannot be made ({_said(error, arguments)}): check the path, its package and its arguments."
+        ) from None
     if not isinstance(made, port):
         raise SettingsError(f"{key}: {path} is no {port.__name__}: name a class that is one.")
     return made
+
+
+def _said(error: Exception, arguments: dict[str, Any]) -> str:
+    """What an error says, without what it was given."""
+    if isinstance(error, ValidationError):
+        faults = error.errors(include_input=False, include_url=False, include_context=False)
+        text = "; ".join(f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in faults)
+    else:
+        text = f"{type(error).__name__}: {error}"
+    for secret in sorted(_secrets(arguments), key=len, reverse=True):
+        text = text.replace(secret, MASK)
+    return str(masked(text))
+
+
+def _secrets(value: Any, within: bool = False) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, one in value.items():
+            yield from _secrets(one, within or is_secret(key))
+    elif isinstance(value, (list, tuple)):
+        for one in value:
+            yield from _secrets(one, within)
+    elif within and str(value):
+        yield str(value)
+
+
+def _component_name(settings: Settings) -> str:
+    """What tells an embedder that is a component from others: its path and arguments. A new key is no new embedder."""
+    arguments = masked(settings.embedder.arguments)
+    told = sorted((key, value) for key, value in arguments.items() if not is_secret(key))
+    return f"{settings.embedder.component} {told}"
+
+
+def made_index(settings: Settings, fingerprint: str) -> bool:
+    """Whether the embedder that is set has this fingerprint; calls no component to find out."""
+    if settings.embedder.component:
+        return fingerprint.endswith("-" + sha256(_component_name(settings).encode()).hexdigest()[:12])
+    return fingerprint == make_embedder(settings).fingerprint
+
+
+@contextmanager
+def _served(key: str, path: str) -> Iterator[None]:
+    """Whatever a component raises, as EngineFailed with its kind and without its text, which may quote key and prompt."""
+    try:
+        yield
+    except ModelError:
+        raise
+    except Exception as error:
+        raise EngineFailed(
+            f"The model server of {key} ({path}) did not answer ({type(error).__name__}): check that it runs, its address"
+            " and its key."
+        ) from error
+
+
+class ServedChat:
+    """A chat component as the assistant calls it, its faults told in a sentence."""
+
+    def __init__(self, chat: BaseChatModel, path: str) -> None:
+        self._chat = chat
+        self._path = path
+
+    async def astream(
+        self, messages: list[BaseMessage], config: RunnableConfig, **arguments: Any
+    ) -> AsyncGenerator[BaseMessage, None]:
+        """As the component's own."""
+        chunks = cast("AsyncGenerator[BaseMessage, None]", self._chat.astream(messages, config, **arguments))
+        async with aclosing(chunks):
+            with _served("model.component", self._path):
+                async for chunk in chunks:
+                    yield chunk
+
+
+class ServedEmbeddings(NamedEmbeddings):
+    """An embedder component, its faults told in a sentence."""
+
+    @cached_property
+    def dimensions(self) -> int:
+        with self._served():
+            return super().dimensions
+
+    def embed_documents(self, texts: list[str]) -> list[list[float]]:
+        with self._served():
+            return super().embed_documents(texts)
+
+    def embed_query(self, text: str) -> list[float]:
+        with self._served():
+            return super().embed_query(text)
+
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        with self._served():
+            return await super().aembed_documents(texts)
+
+    async def aembed_query(self, text: str) -> list[float]:
+        with self._served():
+            return await super().aembed_query(text)
+
+    def _served(self) -> AbstractContextManager[None]:
+        return _served("embedder.component", type(self._embeddings).__name__)
 
 
 def estimate_tokens(text: str) -> int:

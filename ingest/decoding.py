@@ -44,6 +44,8 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f-\x9f]")
 _CONTROL_SHARE = 0.01
 """More control characters than this share of a text: it is no text."""
 
+_BINARY = "The file holds binary data, not text: give it the ending of its real kind, or remove it."
+
 _KANA = re.compile(r"[ぁ-ゖァ-ヺー]")
 _JAPANESE = re.compile(r"[、-〕ぁ-ゖァ-ー㐀-䶿一-鿿！-～￥]")
 _JAPANESE_RUN = re.compile(r"[、-〕ぁ-ゖァ-ー㐀-䶿一-鿿！-～￥]{2,}")
@@ -85,9 +87,7 @@ def decode(data: bytes, *, declared: str = "") -> str:
         if data.startswith(mark):
             return _finish(_strict(data[len(mark) :], codec))
     if b"\0" in data:
-        raise UndecodableText(
-            "The file holds binary data, not text: give it the ending of its real kind, or remove it."
-        )
+        raise UndecodableText(_BINARY)
     declared = declared.strip().strip("\"'").lower()
     if data.isascii():
         return _finish(_seven_bit(data))
@@ -103,6 +103,8 @@ def decode(data: bytes, *, declared: str = "") -> str:
 def _finish(text: str | None) -> str:
     if text is None:
         raise UndecodableText("The encoding of the text cannot be told with certainty: save the file as UTF-8.")
+    if "\0" in text:  # UTF-16 and UTF-32 are full of zero bytes, and their text must still hold none
+        raise UndecodableText(_BINARY)
     if len(_CONTROL.findall(text)) > _CONTROL_SHARE * len(text):
         raise UndecodableText("The file holds control characters, not text: save it as UTF-8 text, or remove it.")
     return text.replace("\r\n", "\n").replace("\r", "\n")

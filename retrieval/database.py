@@ -26,7 +26,8 @@ def open_database(path: Path, migrations: Path) -> Engine:
 
     Raises DataFolderError if the file cannot be opened, IndexDamaged if it is no SQLite database or comes from a newer Kura.
     """
-    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False})
+    # An error names the statement and not its parameters: those are documents and questions.
+    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False}, hide_parameters=True)
     event.listen(engine, "connect", _configure)
     revisions = sorted(file.stem for file in (migrations / "versions").glob("[0-9]*.py"))
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import metadata
 from typing import Annotated
@@ -10,6 +11,7 @@ import typer
 
 from bot.cli import ask, ingest, inspect, serve
 from bot.cli.options import Config, DataDir, Global
+from models.offline import forbid_telemetry
 
 app = typer.Typer(
     name="kura",
@@ -54,6 +56,7 @@ def run() -> None:
     """Run the command line: exit 0 done, 1 a fault, 2 wrong usage or settings, 130 interrupted."""
     from bot.logs import configure_logs
 
+    forbid_telemetry(os.environ)
     configure_logs("warning")
     try:
         app()

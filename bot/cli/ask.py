@@ -6,6 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
@@ -46,10 +47,11 @@ def ask(
     _one_of(question, jsonl)
     chosen = settings(context, data_dir, config)
     principal = local_principal(as_name, group or ())
-    with open_kura(chosen, holder="kura ask", style=style) as kura:
+    # One event loop for the whole command: a model's client belongs to the loop of its first call.
+    with open_kura(chosen, holder="kura ask", style=style) as kura, asyncio.Runner() as runner:
 
         def asked(id_: str, text: str) -> dict[str, Any]:
-            answer = asyncio.run(_last(kura.assistant, Question(id_, text, principal, thread)))
+            answer = runner.run(_last(kura.assistant, Question(id_, _unicode(text), principal, thread)))
             return answer_payload(answer).model_dump(mode="json")
 
         if jsonl is not None:
@@ -60,7 +62,8 @@ def ask(
 
             print_json(asked(uuid4().hex, question or ""))
         else:
-            asyncio.run(_stream(kura.assistant, Question(uuid4().hex, question or "", principal, thread)))
+            text = _unicode(question or "")
+            runner.run(_stream(kura.assistant, Question(uuid4().hex, text, principal, thread)))
 
 
 def search(
@@ -133,7 +136,18 @@ def _one_of(question: str | None, jsonl: Path | None) -> None:
 def _checked(text: str) -> str:
     from bot.assistant import check_question
 
-    check_question(text)
+    check_question(_unicode(text))
+    return text
+
+
+def _unicode(text: str) -> str:
+    """The text, if it is one: bytes of another encoding arrive as lone surrogates, which nothing can write."""
+    from bot.errors import BadQuestion
+
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise BadQuestion("The question is not valid UTF-8: type it again, or save its file as UTF-8.") from None
     return text
 
 
@@ -145,10 +159,8 @@ def _hint_if_empty(empty: bool) -> None:
 async def _last(assistant: Assistant, question: Any) -> Answer:
     from bot.answers import Done, Refused
 
-    async for event in assistant.ask(question):
-        if isinstance(event, (Done, Refused)):
-            return event.answer
-    raise AssertionError("an answer ends with Done or Refused")
+    answers = [event.answer async for event in assistant.ask(question) if isinstance(event, (Done, Refused))]
+    return answers[-1]
 
 
 async def _stream(assistant: Assistant, question: Any) -> None:
@@ -170,7 +182,7 @@ def _each_line(file: Path, answer: Callable[[str, str], dict[str, Any]]) -> int:
     from bot.errors import explain
 
     code = 0
-    for number, line in enumerate(_lines(file), 1):
+    for number, line in _lines(file):
         id_ = None
         try:
             id_, text = _asked(line, number)
@@ -185,15 +197,15 @@ def _each_line(file: Path, answer: Callable[[str, str], dict[str, Any]]) -> int:
     return code
 
 
-def _lines(file: Path) -> Iterator[str]:
+def _lines(file: Path) -> Iterator[tuple[int, str]]:
+    """The lines that hold anything, with their numbers."""
     from bot.errors import BadQuestion
 
     try:
-        if str(file) == "-":
-            yield from sys.stdin
-        else:
-            with file.open(encoding="utf-8") as opened:
-                yield from (line for line in opened if line.strip())
+        with nullcontext(sys.stdin) if str(file) == "-" else file.open(encoding="utf-8") as opened:
+            for number, line in enumerate(opened, 1):
+                if text := line.removeprefix("\ufeff").strip():  # some editors begin a file with a byte order mark
+                    yield number, text
     except OSError as error:
         raise BadQuestion(f"{file} cannot be read ({error.strerror}): check the path.") from error
     except UnicodeDecodeError as error:
@@ -205,6 +217,8 @@ def _asked(line: str, number: int) -> tuple[str, str]:
 
     try:
         value = json.loads(line)
-        return str(value["id"]), str(value["question"])
-    except (ValueError, KeyError, TypeError):
+        id_, question = str(value["id"]), str(value["question"])
+        id_.encode()
+        return id_, question
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise BadQuestion(f'line {number} is not an object with "id" and "question".') from None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bot.cli.options import Config, DataDir, Json, settings
+from bot.cli.options import Config, DataDir, Json, named_path, settings
 
 if TYPE_CHECKING:
     from bot.settings import Settings
@@ -26,7 +26,10 @@ def ingest(
     paths: Annotated[
         list[Path] | None,
         typer.Argument(
-            metavar="PATH...", help="Folders or files. Default: the sources in kura.toml.", show_default=False
+            parser=named_path,
+            metavar="PATH...",
+            help="Folders or files. Default: the sources in kura.toml.",
+            show_default=False,
         ),
     ] = None,
     readers: Annotated[
@@ -78,7 +81,10 @@ def repair(context: typer.Context, data_dir: DataDir = None, config: Config = No
 
 
 def _wanted(paths: list[Path], readers: str | None, chosen: Settings) -> list[tuple[Path, Readers | None, str]]:
-    """What to ingest: path, readers (None: as before), name (empty: the folder's)."""
+    """What to ingest: path, readers (None: as before), name (empty: the folder's).
+
+    With a path come the configured sources below it: its own readers must not get what the settings keep from them.
+    """
     from retrieval.access import Readers
 
     configured = {source.path.resolve(): source for source in chosen.sources}
@@ -91,10 +97,16 @@ def _wanted(paths: list[Path], readers: str | None, chosen: Settings) -> list[tu
     groups = None if readers is None else frozenset(part.strip() for part in readers.split(",") if part.strip())
     if groups is not None and not groups:
         raise typer.BadParameter("--readers names no group: give one or more, such as --readers hr,legal")
+    named = {path.resolve(): path for path in paths or configured}
+    below = [
+        root
+        for root in configured
+        if root not in named and root.exists() and any(root.is_relative_to(outer) for outer in named)
+    ]
     wanted: list[tuple[Path, Readers | None, str]] = []
-    for path in paths or configured:
-        source = configured.get(path.resolve())
-        if source is not None and groups is None:
+    for root, path in [*named.items(), *((root, root) for root in below)]:
+        source = configured.get(root)
+        if source is not None and (groups is None or root in below):
             wanted.append((path, Readers(frozenset(source.readers), source.discord), source.name))
         else:
             wanted.append((path, None if groups is None else Readers(groups), source.name if source else ""))
@@ -114,11 +126,11 @@ def _progress() -> Iterator[Callable[[Progress], None]]:
     from bot.cli.output import err, printable
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn("{task.fields[item]}"),
+        TextColumn("{task.fields[item]}", markup=False),
     )
     with Bars(*columns, console=err(), transient=True) as bars:
         tasks: dict[str, Any] = {}

@@ -11,15 +11,31 @@ import typer
 if TYPE_CHECKING:
     from bot.settings import Settings
 
+
+def named_path(text: str) -> Path:
+    """The path that was typed. An empty one would mean the working folder: it is a slip (an unset variable, say)."""
+    if not text:
+        raise typer.BadParameter("the path is empty: name a folder or file")
+    return Path(text)
+
+
 DataDir = Annotated[
     Path | None,
     typer.Option(
-        "--data-dir", metavar="DIR", help="Where the index is kept. Default: $KURA_DATA_DIR, else the XDG data folder."
+        "--data-dir",
+        parser=named_path,
+        metavar="DIR",
+        help="Where the index is kept. Default: $KURA_DATA_DIR, else the XDG data folder.",
     ),
 ]
 Config = Annotated[
     Path | None,
-    typer.Option("--config", metavar="FILE", help="The settings file. Default: ./kura.toml, if there is one."),
+    typer.Option(
+        "--config",
+        parser=named_path,
+        metavar="FILE",
+        help="The settings file. Default: ./kura.toml, if there is one.",
+    ),
 ]
 AsName = Annotated[str, typer.Option("--as", metavar="NAME", help="Ask as this person.")]
 Groups = Annotated[
@@ -30,6 +46,7 @@ Jsonl = Annotated[
     Path | None,
     typer.Option(
         "--jsonl",
+        parser=named_path,
         metavar="FILE",
         help='Answer a file of {"id", "question"} lines ("-": standard input), a JSON line each.',
     ),

@@ -5,27 +5,30 @@ from __future__ import annotations
 import json
 import os
 import sys
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.text import Text
 
 if TYPE_CHECKING:
     from bot.answers import Answer, Citation
     from retrieval.documents import Hit
 
+_PLAIN: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False, "soft_wrap": True}
+"""What is printed is text of documents: `[bold]`, `:key:` and `1:100:3` stand as they are; styles come with `Text`."""
+
 
 def out() -> Console:
     """Standard output; colours only on a terminal, and never under NO_COLOR."""
-    return Console(highlight=False, soft_wrap=True)
+    return Console(**_PLAIN)
 
 
 def err() -> Console:
     """Standard error."""
-    return Console(stderr=True, highlight=False, soft_wrap=True)
+    return Console(stderr=True, **_PLAIN)
 
 
 def print_json(value: Any) -> None:
@@ -35,8 +38,8 @@ def print_json(value: Any) -> None:
 
 
 def printable(text: str) -> str:
-    """Text of documents without control characters: it must not steer the terminal."""
-    return "".join(c for c in text if c in "\n\t" or c.isprintable())
+    """Text of documents without control characters: it must not steer the terminal. Every kind of space stays."""
+    return "".join(c for c in text if c in "\n\t" or c.isprintable() or unicodedata.category(c) == "Zs")
 
 
 def place(address: str, line: int, page: int | None) -> str:
@@ -74,7 +77,7 @@ def print_hits(console: Console, hits: Sequence[Hit]) -> None:
         head.append(f"  {printable(place(hit.address, hit.line, hit.page))}", style="dim")
         head.append(f"  {hit.score:.3f}", style="dim")
         console.print(head)
-        console.print(escape(printable(hit.text)))
+        console.print(printable(hit.text))
         console.print()
     if not hits:
         console.print("Nothing found.")

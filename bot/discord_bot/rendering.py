@@ -1,11 +1,12 @@
 """An answer as Discord messages. Pure; knows no client.
 
 Nothing in the text becomes a mention, a link or a preview: documents and models write text, and only the addresses of
-our own citations may be links.
+our own citations may be links. Of a document that is a file only its name is shown: where it lies is the company's affair.
 """
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote, urlsplit
 
 from bot.answers import Answer, Citation
@@ -14,6 +15,9 @@ from bot.discord_bot.splitting import split
 
 _SMALL = "-# "
 """Discord's mark for a line of small grey text."""
+
+_FOLDERS = re.compile(r"^.*[/\\](?=[^/\\])", re.DOTALL)
+"""All of a path up to its last component."""
 
 _URL_SAFE = "/:?#[]@!$&'()*+,;=%~"
 
@@ -42,11 +46,11 @@ def _citation(citation: Citation) -> str:
 
 
 def _address(address: str, line: str = "") -> str:
-    """A link that unfolds no preview, or a path as inline code."""
+    """A link that unfolds no preview, or a file's name as inline code."""
     if _is_link(address):
         return f"<{quote(address, safe=_URL_SAFE)}>"
-    path = " ".join(address.split()) + line
-    return without_code(path) if "`" in path else f"`{break_mentions(path)}`"
+    name = " ".join(_FOLDERS.sub("", address).split()) + line
+    return without_code(name) if "`" in name else f"`{break_mentions(name)}`"
 
 
 def _is_link(address: str) -> bool:

@@ -23,8 +23,6 @@ from bot.web.routes_docs import docs_router
 from bot.web.routes_documents import documents_router
 from bot.web.routes_health import health_router
 
-LOOPBACK_HOSTS = frozenset({"localhost", "127.0.0.1", "::1"})
-
 # FastAPI's own telemetry can be switched on, exporters and all, by the environment alone. Not here.
 _NO_TELEMETRY: TelemetryConfig = {
     "tracing": False,
@@ -42,7 +40,7 @@ def create_app(
     readiness: Readiness,
     metrics: Metrics,
     version: str,
-    hosts: Collection[str] = LOOPBACK_HOSTS,
+    hosts: Collection[str],
     background: Sequence[BackgroundTask] = (),
 ) -> FastAPI:
     """The application.

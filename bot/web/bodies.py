@@ -26,7 +26,13 @@ _ENCODABLE = AfterValidator(_encodable)
 Text = Annotated[str, _ENCODABLE]
 Id = Annotated[str, Field(min_length=1, max_length=MAX_ID, description="Comes back with the result."), _ENCODABLE]
 Thread = Annotated[
-    str, Field(max_length=MAX_ID, description="Names a conversation, so that a follow-up is understood."), _ENCODABLE
+    str,
+    Field(
+        max_length=MAX_ID,
+        description="Names a conversation, so that a follow-up is understood. Without a token, any name begins one, and the"
+        " answer's `thread` is the name to go on with.",
+    ),
+    _ENCODABLE,
 ]
 
 

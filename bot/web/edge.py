@@ -40,13 +40,13 @@ _STATUS_CLIENT_GONE = 499
 class Edge:
     """ASGI middleware around the whole application.
 
-    `hosts` are the names this server answers to (lower case, without port; IPv6 without brackets): a page of another
-    site that had its own name resolve to this server (DNS rebinding) is not among them.
+    `hosts` are the names this server answers to, as a browser's address bar has them (`[::1]`; a port says nothing): a page
+    of another site that had its own name resolve to this server (DNS rebinding) is not among them.
     """
 
     def __init__(self, app: ASGIApp, *, hosts: Collection[str], metrics: Metrics) -> None:
         self._app = app
-        self._hosts = frozenset(host.lower() for host in hosts)
+        self._hosts = frozenset(_host_name(host) or host.lower() for host in hosts)
         self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -91,8 +91,7 @@ class Edge:
 
     def _is_ours(self, named: list[str]) -> bool:
         """True if the request names one host, and that is ours. (Two would let a proxy and us see different ones.)"""
-        host = _HOST.fullmatch(named[0]) if len(named) == 1 else None
-        return host is not None and (host["ipv6"] or host["name"]).lower() in self._hosts
+        return len(named) == 1 and _host_name(named[0]) in self._hosts
 
     def _record(self, scope: Scope, status: int, started: float) -> None:
         route = getattr(scope.get("route"), "path", "other")
@@ -100,6 +99,12 @@ class Edge:
         self._metrics.answered_request(method=method, route=route, status=status)
         milliseconds = round((time.perf_counter() - started) * 1000, 1)
         structlog.get_logger(__name__).info("request", method=method, route=route, status=status, ms=milliseconds)
+
+
+def _host_name(named: str) -> str | None:
+    """The name in a host header, without brackets and port, in lower case; None if it is none."""
+    host = _HOST.fullmatch(named)
+    return (host["ipv6"] or host["name"]).lower() if host else None
 
 
 def _request_id(headers: Headers) -> str:

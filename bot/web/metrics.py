@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
 from bot.answers import Answer
 
@@ -15,9 +13,9 @@ _ASK_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0)
 
 
 class Metrics:
-    """What a server counts. `waiting` tells how many questions wait for the model, if somebody knows."""
+    """What a server counts."""
 
-    def __init__(self, *, waiting: Callable[[], int] | None = None) -> None:
+    def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._requests = Counter(
             "kura_http_requests",
@@ -33,9 +31,6 @@ class Metrics:
             registry=self._registry,
         )
         self._refusals = Counter("kura_refusals", "Questions the documents held no answer to.", registry=self._registry)
-        if waiting is not None:
-            queue = Gauge("kura_questions_waiting", "Questions that wait for the model.", registry=self._registry)
-            queue.set_function(waiting)
 
     def answered_request(self, *, method: str, route: str, status: int) -> None:
         """Count a request. `route` is a route's template, never a path as sent: the labels stay few."""

@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+import structlog
 from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
@@ -38,11 +39,13 @@ def health_router(*, readiness: Readiness, metrics: Metrics) -> APIRouter:
 
     @router.get("/readyz", responses={503: FAULTS[503]})
     async def readyz() -> ReadyPayload:
-        """Are index and model usable? If not, the sentence says what stands in the way."""
+        """Are index and model usable? If not, the log says what stands in the way; the answer names no file and no setting."""
         try:
             await readiness()
         except (BotError, ModelError, RetrievalError) as fault:
-            raise HTTPException(503, explain(fault).sentence) from fault
+            explained = explain(fault)
+            structlog.get_logger(__name__).warning("not ready", reason=explained.sentence)
+            raise HTTPException(503, explained.public) from fault
         return ReadyPayload()
 
     @router.get("/metrics", response_class=Response)

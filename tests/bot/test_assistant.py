@@ -3,20 +3,26 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 
-from bot.answers import Delta, Done, Question, Refused, Searching, Sources
-from bot.assistant import MAX_QUESTION, Assistant
+from bot.answers import Answer, Delta, Done, Question, Refused, Searching, Sources
+from bot.assistant import MAX_QUESTION, AnswerModel, Assistant
+from bot.bridge import Bridge
 from bot.errors import BadQuestion
+from bot.identity import BearerTokens
+from bot.store import ConversationStore
 from ingest.sync import Ingestor
 from models.errors import EngineFailed
 from models.fakes import ScriptedChat
+from retrieval.access import EVERYBODY, Principal
 from retrieval.errors import NotFound
 from retrieval.index import Index
+from retrieval.search import Searcher
 from tests.bot.conftest import IN_HR, SOMEBODY, answer_of, events_of
 
 Make = Callable[..., Assistant]
@@ -90,6 +96,60 @@ def test_a_follow_up_is_understood_in_its_thread_and_nowhere_else(make_assistant
     assert alone_in_person
 
 
+# --- whose conversation it is ---------------------------------------------------------------------------------------
+
+ANYBODY = BearerTokens([])(None)
+
+
+def test_strangers_who_choose_the_same_thread_have_nothing_in_common(make_assistant: Make) -> None:
+    async def talk() -> tuple[Answer, Any, Answer]:
+        assistant = make_assistant()
+        first = await answer_of(assistant, HOTEL, ANYBODY, thread="1")
+        stranger = await events_of(assistant, "And breakfast there?", ANYBODY, thread="1")
+        again = await answer_of(assistant, "And breakfast there?", ANYBODY, thread=first.thread)
+        return first, stranger, again
+
+    first, stranger, again = asyncio.run(talk())
+    assert stranger[0] == Searching("And breakfast there?")
+    assert len({"1", first.thread, stranger[-1].answer.thread}) == 3
+    assert again.thread == first.thread
+    assert "Breakfast is paid by the company." in again.text
+
+
+def test_a_thread_that_only_looks_like_one_of_ours_is_not_taken(make_assistant: Make) -> None:
+    chosen = "t_" + "A" * 24
+    answer = asyncio.run(answer_of(make_assistant(), HOTEL, ANYBODY, thread=chosen))
+    assert answer.thread not in {"", chosen}
+
+
+def test_whoever_is_known_names_their_threads_and_an_empty_name_is_none(make_assistant: Make) -> None:
+    assert asyncio.run(answer_of(make_assistant(), HOTEL, SOMEBODY, thread="1")).thread == "1"
+    assert asyncio.run(answer_of(make_assistant(), HOTEL, ANYBODY)).thread == ""
+
+
+def test_what_belongs_to_no_thread_is_not_kept(make_assistant: Make, tmp_path: Path) -> None:
+    asyncio.run(answer_of(make_assistant(), HOTEL, SOMEBODY))
+    store = ConversationStore(tmp_path / "data")
+    assert store.history("", principal=SOMEBODY) == []
+    store.close()
+
+
+def test_an_answer_from_a_group_does_not_follow_who_left_it(make_assistant: Make) -> None:
+    async def talk() -> tuple[str, Any]:
+        assistant = make_assistant()
+        inside = Principal("local:somebody", frozenset({EVERYBODY, "hr"}))
+        outside = Principal("local:somebody", frozenset({EVERYBODY}))
+        answer = await answer_of(assistant, "What is the top of the G4 engineer band?", inside, thread="t")
+        return answer.text, await events_of(assistant, "And that of G5?", outside, thread="t")
+
+    told, events = asyncio.run(talk())
+    assert "9,800,000" in told
+    assert events[0] == Searching("And that of G5?")
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
+
+
 @pytest.mark.parametrize("text", ["", "  \n\t", "x" * (MAX_QUESTION + 1)])
 def test_what_is_no_question_is_refused_before_anything(make_assistant: Make, text: str) -> None:
     with pytest.raises(BadQuestion):
@@ -149,6 +209,31 @@ def test_the_model_reads_passages_and_question_as_content(make_assistant: Make) 
     assert messages[1].text.endswith(HOTEL)
 
 
+def test_the_model_is_loaded_and_tokens_are_counted_off_the_event_loop(index: Index, tmp_path: Path) -> None:
+    chat = ScriptedChat(answers=["NOT IN THE DOCUMENTS"])
+    steps: list[tuple[str, threading.Thread]] = []
+
+    def noted(step: str, result: Any) -> Any:
+        steps.append((step, threading.current_thread()))
+        return result
+
+    model = AnswerModel(
+        name="scripted",
+        style="generate",
+        context_length=4096,
+        chat=lambda: noted("load", chat),
+        count_tokens=lambda text: noted("count", len(text) // 4),
+        arguments=lambda _principal, _most: {},
+    )
+    store, bridge = ConversationStore(tmp_path / "data"), Bridge()
+    assistant = Assistant(searcher=Searcher(index), store=store, bridge=bridge, model=model)
+    asyncio.run(answer_of(assistant, HOTEL))
+    bridge.close()
+    store.close()
+    assert [step for step, _ in steps][:2] == ["load", "count"]
+    assert threading.main_thread() not in {thread for _, thread in steps}
+
+
 def test_a_model_that_fails_is_said(make_assistant: Make) -> None:
     with pytest.raises(EngineFailed):
         asyncio.run(answer_of(make_assistant(ScriptedChat(answers=[EngineFailed("The model stopped.")])), HOTEL))
@@ -177,15 +262,19 @@ def test_who_leaves_in_the_middle_stops_the_model(make_assistant: Make) -> None:
 class Recorder(BaseCallbackHandler):
     def __init__(self) -> None:
         self.starts: list[tuple[str, Any, Any]] = []
-        self.failed = 0
+        self.ended: list[Any] = []
+        self.failed: list[BaseException] = []
 
     def on_chain_start(
         self, serialized: Any, inputs: Any, *, run_id: Any, parent_run_id: Any = None, **kwargs: Any
     ) -> None:
         self.starts.append((kwargs["name"], run_id, parent_run_id))
 
+    def on_chain_end(self, outputs: Any, *, run_id: Any, **kwargs: Any) -> None:
+        self.ended.append(run_id)
+
     def on_chain_error(self, error: BaseException, **kwargs: Any) -> None:
-        self.failed += 1
+        self.failed.append(error)
 
 
 def test_callbacks_see_each_step_under_one_run_named_by_the_trace_id(make_assistant: Make) -> None:
@@ -201,7 +290,42 @@ def test_callbacks_see_a_fault(make_assistant: Make) -> None:
     chat = ScriptedChat(answers=[EngineFailed("The model stopped.")])
     with pytest.raises(EngineFailed):
         asyncio.run(answer_of(make_assistant(chat, callbacks=(recorder,)), HOTEL))
-    assert recorder.failed
+    assert [type(error) for error in recorder.failed] == [EngineFailed]
+    assert recorder.starts[0][1] not in recorder.ended
+
+
+@pytest.mark.parametrize("question", [HOTEL, "What colour is the company's submarine?"])
+@pytest.mark.parametrize("generates", [True, False])
+def test_who_goes_once_the_answer_is_there_has_seen_the_run_end_well(
+    make_assistant: Make, question: str, generates: bool
+) -> None:
+    recorder = Recorder()
+    chat = ScriptedChat(answers=["The hotel limit is 180 EUR per night in Europe [1]."]) if generates else None
+
+    async def take() -> None:
+        async with aclosing(
+            make_assistant(chat, callbacks=(recorder,)).ask(Question("q", question, SOMEBODY))
+        ) as events:
+            async for event in events:
+                if isinstance(event, Done | Refused):
+                    assert recorder.starts[0][1] in recorder.ended
+                    break
+
+    asyncio.run(take())
+    assert recorder.failed == []
+    assert recorder.ended.count(recorder.starts[0][1]) == 1
+
+
+def test_who_goes_before_the_answer_is_there_has_the_run_end_badly(make_assistant: Make) -> None:
+    recorder = Recorder()
+
+    async def leave() -> None:
+        async with aclosing(make_assistant(callbacks=(recorder,)).ask(Question("q", HOTEL, SOMEBODY))) as events:
+            await anext(events)
+
+    asyncio.run(leave())
+    assert [type(error) for error in recorder.failed] == [GeneratorExit]
+    assert recorder.starts[0][1] not in recorder.ended
 
 
 def test_closing_the_events_early_leaves_nothing_running(make_assistant: Make) -> None:

@@ -3,8 +3,11 @@ from __future__ import annotations
 import errno
 import inspect
 import sqlite3
+from pathlib import Path
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from bot import errors
 from bot.errors import BadQuestion, NotAllowed, Overloaded, SettingsError, explain
@@ -12,7 +15,12 @@ from ingest import errors as ingest_errors
 from models import errors as model_errors
 from models.errors import EngineBusy, ModelFileError
 from retrieval import errors as retrieval_errors
+from retrieval import words
+from retrieval.access import Readers
+from retrieval.authority import ensure_reader_set
+from retrieval.database import open_database, writing
 from retrieval.errors import DataFolderHeld, NotFound
+from retrieval.index import MIGRATIONS
 
 OURS = [
     kind
@@ -70,3 +78,40 @@ def test_a_full_disk_is_said_even_when_something_else_wrapped_it(error: Exceptio
     wrapped.__cause__ = error
     assert "disk is full" in explain(wrapped).sentence
     assert explain(wrapped).status == 507
+
+
+def fault_of(database: Path, statement: str, values: dict[str, object] | None = None) -> Exception:
+    engine = open_database(database, MIGRATIONS)
+    try:
+        with pytest.raises(DBAPIError) as caught, writing(engine) as connection:
+            connection.execute(text(statement), values)
+    finally:
+        engine.dispose()
+    return caught.value
+
+
+def test_a_damaged_database_is_a_known_fault_with_the_next_step(tmp_path: Path) -> None:
+    engine = open_database(tmp_path / "a.db", MIGRATIONS)
+    with writing(engine) as connection:
+        reader_set = ensure_reader_set(connection, Readers(frozenset({"all"})))
+        words.insert(connection, reader_set, [words.WordRow(1, ["pay"], [], ["secret"])])
+    with writing(engine) as connection:  # FTS5 writes its pages at the end of a transaction
+        connection.exec_driver_sql("DELETE FROM words_1_data WHERE id > 10")
+    engine.dispose()
+    explained = explain(fault_of(tmp_path / "a.db", "SELECT * FROM words_1 WHERE words_1 MATCH 'secret'"))
+    assert explained.known
+    assert "kura repair" in explained.sentence
+    assert explained.names_insides
+
+
+def test_a_database_fault_of_another_kind_stays_unforeseen_and_holds_no_text_of_documents(tmp_path: Path) -> None:
+    values = {"key": "k", "value": "the salary of Mori"}
+    fault = fault_of(tmp_path / "a.db", "INSERT INTO state VALUES (:key, :value), (:key, :value)", values)
+    assert not explain(fault).known
+    assert "Mori" not in str(fault)
+
+
+def test_text_that_no_file_can_hold_is_wrong_usage() -> None:
+    with pytest.raises(UnicodeEncodeError) as caught:
+        "caf\udce9".encode()
+    assert (explain(caught.value).known, explain(caught.value).exit_code) == (True, 2)

@@ -5,14 +5,26 @@ from hashlib import sha256
 import pytest
 
 from bot.errors import NotAllowed
-from bot.identity import BearerTokens, Client, discord_principal, local_principal
+from bot.identity import ANONYMOUS, BearerTokens, Client, discord_principal, local_principal, new_thread
 from retrieval.access import Audience
 
 TOKENS = BearerTokens([Client("hr-portal", frozenset({"hr"}), sha256(b"right").hexdigest())])
 
 
 def test_without_a_token_one_is_only_in_all() -> None:
-    assert TOKENS(None).groups == {"all"}
+    assert (TOKENS(None).id, TOKENS(None).groups) == (ANONYMOUS, {"all"})
+
+
+def test_a_new_thread_is_long_and_never_the_same() -> None:
+    threads = {new_thread() for _ in range(100)}
+    assert len(threads) == 100
+    assert all(len(thread) >= 26 for thread in threads)
+
+
+def test_no_named_client_can_be_the_anonymous_one() -> None:
+    named = BearerTokens([Client("anonymous", frozenset(), sha256(b"t").hexdigest())])("Bearer t")
+    assert named.id != ANONYMOUS
+    assert local_principal("anonymous").id != ANONYMOUS
 
 
 def test_a_token_names_its_client() -> None:

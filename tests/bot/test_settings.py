@@ -63,6 +63,7 @@ def test_settings_are_frozen() -> None:
         ('[model]\npath = "x"\ncomponent = "a.B"\n', "either path or component"),
         ('[model]\nanswer_style = "poem"\n', "model.answer_style"),
         ('[model]\nsha256 = "abc"\n', "model.sha256"),
+        ('[[sources]]\nname = "a"\npath = ""\n', "the path is empty"),
     ],
 )
 def test_a_wrong_file_gets_one_sentence_naming_the_key(text: str, says: str) -> None:
@@ -114,3 +115,25 @@ def test_every_setting_is_documented() -> None:
     missing = [key for key, _ in keys() if f"`{key.rsplit('.', 1)[-1]}`" not in text]
     assert not missing
     assert "KURA_DATA_DIR" in environment_names()
+
+
+@pytest.mark.parametrize("name", ["KURA_DATA_DIR", "KURA_MODEL_PATH", "KURA_DISCORD_TOKEN_FILE"])
+def test_an_empty_path_is_a_slip_and_not_the_working_folder(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "")
+    with pytest.raises(SettingsError, match="the path is empty"):
+        load()
+
+
+def test_the_home_folder_of_nobody_is_said() -> None:
+    write('[[sources]]\nname = "a"\npath = "~no-such-person/x"\n')
+    with pytest.raises(SettingsError, match=r"sources\.path: there is no home folder for ~no-such-person/x"):
+        load()
+
+
+def test_what_kubernetes_sets_for_a_service_named_kura_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT", "PORT_8642_TCP", "PORT_8642_TCP_ADDR"):
+        monkeypatch.setenv(f"KURA_{name}", "tcp://10.0.0.1:8642")
+    assert load().server.port == 8642
+    monkeypatch.setenv("KURA_PORT_X", "1")
+    with pytest.raises(SettingsError, match="KURA_PORT_X"):
+        load()

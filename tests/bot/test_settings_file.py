@@ -37,3 +37,18 @@ def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "s3cret" not in str(values)
     assert "k3y" not in str(values)
     assert values["server.port"] == 8642
+
+
+def test_secrets_inside_of_arguments_are_masked_however_deep() -> None:
+    arguments = {
+        "base_url": "https://mori:p4ss@models.company.example/v1?a=b",
+        "default_headers": {"Authorization": "Bearer t0p"},
+        "client": [{"session_cookie": "c00kie", "credentials": {"user": "mori"}}],
+        "proxy_auth": "a4th",
+        "max_tokens": 5,
+        "tokenizer": "plain",
+    }
+    values = shown(load(overrides={"model": {"component": "a.B", "arguments": arguments}}))["model.arguments"]
+    assert not [secret for secret in ("p4ss", "t0p", "c00kie", "mori", "a4th") if secret in str(values)]
+    assert values["base_url"] == f"https://{MASK}@models.company.example/v1?a=b"
+    assert (values["max_tokens"], values["tokenizer"]) == (5, "plain")

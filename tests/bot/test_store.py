@@ -2,9 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bot.answers import Answer, Question, Timings, Usage
 from bot.store import ConversationStore
-from retrieval.access import Principal
+from retrieval.access import Audience, Principal
 
 MORI = Principal("mori", frozenset({"all"}))
 SATO = Principal("sato", frozenset({"all"}))
@@ -30,6 +32,23 @@ def test_nobody_reads_another_persons_thread(tmp_path: Path) -> None:
     store.save_turn(Question("q", "question", MORI, "t"), "query", answer(1, "answer"))
     assert store.history("t", principal=SATO) == []
     assert store.history("other", principal=MORI) == []
+    store.close()
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        Principal("mori", frozenset({"all"})),
+        Principal("mori", frozenset({"all", "hr", "board"})),
+        Principal("mori", frozenset({"all", "hr"}), Audience.DISCORD),
+    ],
+)
+def test_a_thread_does_not_cross_a_change_of_groups_or_audience(tmp_path: Path, later: Principal) -> None:
+    store = ConversationStore(tmp_path)
+    in_hr = Principal("mori", frozenset({"hr", "all"}))
+    store.save_turn(Question("q", "question", in_hr, "t"), "query", answer(1, "an answer out of hr's documents"))
+    assert store.history("t", principal=later) == []
+    assert len(store.history("t", principal=Principal("mori", frozenset({"all", "hr"})))) == 1
     store.close()
 
 

@@ -121,3 +121,9 @@ def test_a_declared_charset_decides_what_the_bytes_leave_open() -> None:
 def test_a_wrong_declaration_does_not_win_against_the_bytes(declared: str) -> None:
     for codec in ("utf-8", "euc_jp", "cp932"):
         assert decode(SENTENCES[0].encode(codec), declared=declared) == SENTENCES[0]
+
+
+@pytest.mark.parametrize("codec", ["utf-16", "utf-32", "utf-8-sig"])
+def test_a_zero_character_makes_text_of_any_encoding_binary(codec: str) -> None:
+    with pytest.raises(UndecodableText, match="binary data"):
+        decode(("A long line of ordinary text. " * 20 + "\0").encode(codec))

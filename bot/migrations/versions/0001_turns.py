@@ -13,6 +13,7 @@ def upgrade() -> None:
             id TEXT PRIMARY KEY,
             thread TEXT NOT NULL,
             principal TEXT NOT NULL,
+            scope TEXT NOT NULL,             -- the groups and the audience the answer was made for
             origin TEXT NOT NULL,
             question TEXT NOT NULL,
             query TEXT NOT NULL,             -- the question as it was searched for
@@ -22,4 +23,4 @@ def upgrade() -> None:
         )
         """
     )
-    op.execute("CREATE INDEX turns_thread ON turns (thread, principal)")
+    op.execute("CREATE INDEX turns_thread ON turns (thread, principal, scope)")

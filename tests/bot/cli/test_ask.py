@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import asyncio
 import io
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from langchain_core.outputs import ChatGenerationChunk
+from pydantic import PrivateAttr
 
+from models.fakes import ScriptedChat
 from tests.bot.cli.conftest import Ended
 
 Kura = Callable[..., Ended]
@@ -95,6 +100,11 @@ def test_a_thread_goes_on_in_the_next_command(kura: Kura, ingested: Path) -> Non
         (["ask", ""], 2, "The question is empty"),
         (["ask", "x" * 100_000], 2, "100,000 characters"),
         (["ask", "--jsonl", "nowhere.jsonl"], 2, "nowhere.jsonl cannot be read"),
+        (["ask", "caf\udce9"], 2, "not valid UTF-8"),
+        (["search", "caf\udce9"], 2, "not valid UTF-8"),
+        (["ask", "x", "--thread", "caf\udce9"], 2, "not valid UTF-8"),
+        (["ask", "x", "--data-dir", ""], 2, "the path is empty"),
+        (["ask", "--jsonl", ""], 2, "the path is empty"),
         (["ask", "x", "--style", "poem"], 2, "no answer style 'poem'"),
         (["search", "x", "-k", "0"], 2, "-k"),
         (["frobnicate"], 2, "frobnicate"),
@@ -139,3 +149,58 @@ def test_text_of_documents_cannot_steer_the_terminal(kura: Kura, docs: Path) -> 
     out = kura("ask", "What is the lighthouse code?").out
     assert "\x1b" not in out
     assert "[bold]now[/bold]" in out
+
+
+def test_odd_lines_get_their_error_and_the_others_their_answer(kura: Kura, ingested: Path, tmp_path: Path) -> None:
+    lines = ['{"id": "1", "question": "hotel limit?"}', "", "[" * 200_000]
+    lines += [r'{"id": "4", "question": "\ud800"}', r'{"id": "\ud800", "question": "x"}']
+    file = tmp_path / "odd.jsonl"
+    file.write_text("\n".join(lines), encoding="utf-8-sig")
+    ended = kura("ask", "--jsonl", str(file))
+    answers = [json.loads(line) for line in ended.out.splitlines()]
+    assert [(answer["id"], "error" in answer) for answer in answers] == [
+        ("1", False), (None, True), ("4", True), (None, True),
+    ]  # fmt: skip
+    assert "line 3 " in answers[1]["error"]
+    assert "UTF-8" in answers[2]["error"]
+
+
+def test_empty_lines_of_standard_input_are_passed_over(
+    kura: Kura, ingested: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO('\ufeff{"id": "1", "question": "hotel limit?"}\n\n  \n'))
+    ended = kura("ask", "--jsonl", "-")
+    assert (ended.code, len(ended.out.splitlines())) == (0, 1)
+
+
+class LoopBoundChat(ScriptedChat):
+    """A chat model whose connection, as an HTTP client's, lives on the event loop of its first call."""
+
+    _loop: Any = PrivateAttr(default=None)
+
+    async def _astream(self, *arguments: Any, **named: Any) -> AsyncIterator[ChatGenerationChunk]:
+        self._loop = self._loop or asyncio.get_running_loop()
+        if self._loop.is_closed():
+            raise RuntimeError("Event loop is closed")
+        for chunk in self._stream(*arguments, **named):
+            yield chunk
+
+
+def test_a_file_of_questions_is_answered_on_one_event_loop(kura: Kura, ingested: Path, tmp_path: Path) -> None:
+    said = "The hotel limit is 180 EUR per night in Europe. [1]"
+    Path("kura.toml").write_text(
+        f'[model]\ncomponent = "{__name__}.LoopBoundChat"\narguments = {{ answers = ["{said}", "{said}"] }}\n'
+    )
+    file = tmp_path / "two.jsonl"
+    file.write_text("".join(json.dumps({"id": n, "question": HOTEL}) + "\n" for n in "ab"), encoding="utf-8")
+    ended = kura("ask", "--jsonl", str(file))
+    assert [json.loads(line).get("style") for line in ended.out.splitlines()] == ["generate", "generate"]
+
+
+def test_a_model_server_that_is_not_there_is_said(kura: Kura, ingested: Path) -> None:
+    arguments = '{ base_url = "http://127.0.0.1:9/v1", model = "m", api_key = "k3y", max_retries = 0 }'
+    Path("kura.toml").write_text(f'[model]\ncomponent = "langchain_openai.ChatOpenAI"\narguments = {arguments}\n')
+    ended = kura("ask", HOTEL)
+    assert ended.code == 1
+    assert "model.component (langchain_openai.ChatOpenAI) did not answer" in ended.err
+    assert "k3y" not in ended.err

@@ -85,3 +85,16 @@ def test_repair_makes_the_indexes_anew(kura: Kura, ingested: Path) -> None:
     before = kura("search", "--json", "hotel limit").json["hits"]
     assert "Made anew: 4 passages." in kura("repair").out
     assert kura("search", "--json", "hotel limit").json["hits"] == before
+
+
+def test_a_folder_never_takes_what_the_settings_give_to_others(kura: Kura, docs: Path) -> None:
+    Path("kura.toml").write_text(f'[[sources]]\nname = "hr"\npath = "{docs / "people"}"\nreaders = ["hr"]\n')
+    reports = kura("ingest", "--json", str(docs), "--readers", "all").json["sources"]
+    assert {report["source"]: report["readers"] for report in reports} == {"hr": ["hr"], "docs": ["all"]}
+    assert kura("ask", "--json", "What is the top of the G4 engineer band?").json["refused"]
+
+
+def test_an_empty_path_is_refused(kura: Kura) -> None:
+    ended = kura("ingest", "")
+    assert ended.code == 2
+    assert "the path is empty" in ended.err

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -85,3 +86,9 @@ def test_the_data_folder_may_be_named_before_or_after_the_command(kura: Kura, tm
 def test_the_version_and_the_help_are_there(kura: Kura) -> None:
     assert kura("--version").out.startswith("kura ")
     assert kura("--help").code == 0
+
+
+def test_telemetry_is_off_for_every_command(kura: Kura, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LANGSMITH_TRACING", "true")
+    assert kura("config", "show").code == 0
+    assert os.environ["LANGSMITH_TRACING"] == "false"

@@ -98,3 +98,17 @@ def test_a_port_in_use_is_said(server: tuple[str, subprocess.Popen[str], Path], 
     assert ended.returncode == 2
     assert f"Port {port}" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_it_answers_on_the_loopback_of_ipv6(tmp_path: Path) -> None:
+    command = [*KURA, "serve", "--host", "::1", "--port", "0"]
+    with subprocess.Popen(command, env=environment(tmp_path / "six"), stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        found = re.search(r"http://\[::1\]:\d+", process.stderr.readline())
+        try:
+            assert found
+            with urllib.request.urlopen(f"{found[0]}/healthz", timeout=30) as health:  # noqa: S310
+                assert health.status == 200
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=20)

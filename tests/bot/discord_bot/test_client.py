@@ -33,7 +33,7 @@ async def test_a_slash_command_is_registered_deferred_and_answered_with_its_sour
         assistant.may_answer.set()
         await stand_in.until(lambda: asked.contents)
     assert asked.contents == [
-        "A night costs at most 180 EUR. [1]\n\n-# [1] Travel policy › Hotels › Limits · `handbook/travel.md:12`"
+        "A night costs at most 180 EUR. [1]\n\n-# [1] Travel policy › Hotels › Limits · `travel.md:12`"
     ]
     assert [question.text for question in assistant.questions] == ["How much may a hotel cost?"]
     assert assistant.given_up == 0  # it was let finish

@@ -15,7 +15,7 @@ def test_an_answer_is_followed_by_its_numbered_sources() -> None:
     paged = replace(HOTELS, n=2, title="Handbook", heading=(), address="手引き.pdf", page=7)
     assert render(answer("180 EUR [1], more in towns [2].", citations=(HOTELS, paged))) == [
         "180 EUR [1], more in towns [2].\n\n"
-        "-# [1] Travel policy › Hotels › Limits · `handbook/travel.md:12`\n"
+        "-# [1] Travel policy › Hotels › Limits · `travel.md:12`\n"
         "-# [2] Handbook · `手引き.pdf`, p. 7"
     ]
 
@@ -60,11 +60,28 @@ def test_what_is_no_web_address_is_no_link(address: str) -> None:
     assert piece.count("\n") == 2
 
 
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("/srv/kura/hr private/travel.md", "travel.md"),
+        ("C:\\Users\\mori\\travel.md", "travel.md"),
+        ("file:///srv/kura/travel.md", "travel.md"),
+        ("/srv/kura/a\nb/travel.md", "travel.md"),
+        ("/srv/規程/旅費`.md", "旅費\\`.md"),
+    ],
+)
+def test_no_folder_of_the_server_is_shown(address: str, shown: str) -> None:
+    [piece] = render(answer("x [1]", citations=(replace(HOTELS, address=address),)))
+    assert piece.splitlines()[-1].partition(" · ")[2].strip("`") == f"{shown}:12"
+    near = answer("Not there.", citations=(), style="refusal", nearest=(Nearest("d1", "Travel", address),))
+    assert render(near)[0].partition(" · ")[2].strip("`") == shown
+
+
 def test_titles_and_headings_are_data() -> None:
     hostile = replace(HOTELS, title="**@everyone**", heading=("[x](https://evil.example)", "two\nlines", " "))
     [piece] = render(answer("x [1]", citations=(hostile,)))
     assert piece.splitlines()[-1] == (
-        f"-# [1] \\*\\*@{INVISIBLE}everyone\\*\\* › [x]\\(https\\://evil.example) › two lines · `handbook/travel.md:12`"
+        f"-# [1] \\*\\*@{INVISIBLE}everyone\\*\\* › [x]\\(https\\://evil.example) › two lines · `travel.md:12`"
     )
 
 

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from bot.answers import Answer, Citation, Nearest, Timings, Usage
 from bot.errors import NotAllowed
 from bot.fakes import ScriptedAssistant
+from bot.settings import ServerSettings
 from bot.web.app import create_app
 from bot.web.metrics import Metrics
 from retrieval.access import EVERYBODY, Principal
@@ -39,6 +40,7 @@ def make_app(assistant: ScriptedAssistant | None = None, **changes: Any) -> Fast
         "readiness": ready,
         "metrics": Metrics(),
         "version": "0.0.0",
+        "hosts": ServerSettings().hosts,
     }
     return create_app(**(arguments | changes))
 

@@ -32,6 +32,13 @@ def test_other_names_that_lead_here_are_refused(site: Site, host: str) -> None:
     assert assistant.searches == []
 
 
+@pytest.mark.parametrize("named", ["[FD00::1]", "fd00::1", "[fd00::1]:8642"])
+def test_an_ipv6_address_may_be_set_with_brackets_or_without(site: Site, named: str) -> None:
+    client = site(hosts=[named])
+    assert client.get("/healthz", headers={"Host": "[fd00::1]:8642"}).status_code == 200
+    assert client.get("/healthz", headers={"Host": "[fd00::2]"}).status_code == 421
+
+
 def test_the_names_can_be_set(site: Site) -> None:
     client = site(hosts={"Kura.internal"})
     assert client.get("/healthz", headers={"Host": "kura.internal"}).status_code == 200

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import structlog
 from starlette.testclient import TestClient
 
 from bot.answers import Answer, Done, Refused
@@ -10,10 +11,11 @@ from bot.web.metrics import Metrics
 from models.errors import ModelFileError
 
 Site = Callable[..., TestClient]
+NO_MODEL = "The model file /srv/kura/m.gguf is missing: run `kura doctor`."
 
 
 async def no_model() -> None:
-    raise ModelFileError("The model file is missing: run `kura doctor`.")
+    raise ModelFileError(NO_MODEL)
 
 
 async def broken() -> None:
@@ -26,12 +28,15 @@ def test_a_server_that_is_up_and_ready_says_so(site: Site) -> None:
     assert client.get("/readyz").json() == {"status": "ready"}
 
 
-def test_a_server_without_a_model_is_up_but_not_ready_and_says_why(site: Site) -> None:
+def test_a_server_without_a_model_is_up_but_not_ready_and_only_its_log_says_why(site: Site) -> None:
     client = site(readiness=no_model)
     assert client.get("/healthz").status_code == 200
-    response = client.get("/readyz")
+    with structlog.testing.capture_logs() as log:
+        response = client.get("/readyz")
     assert response.status_code == 503
-    assert response.json()["error"]["sentence"] == "The model file is missing: run `kura doctor`."
+    assert "/srv" not in response.text
+    assert "log" in response.json()["error"]["sentence"]
+    assert {"event": "not ready", "log_level": "warning", "reason": NO_MODEL} in log
     assert int(response.headers["retry-after"]) > 0
 
 
@@ -42,7 +47,7 @@ def test_an_unforeseen_fault_of_the_check_is_not_readiness(site: Site) -> None:
 
 
 def test_metrics_count_requests_by_route_and_answers_by_style(site: Site, answer: Answer, refusal: Answer) -> None:
-    metrics = Metrics(waiting=lambda: 3)
+    metrics = Metrics()
     for event in (Done(answer), Refused(refusal)):
         site(ScriptedAssistant([event]), metrics=metrics).post("/v1/ask", json={"question": "何?"})
     client = site(metrics=metrics)
@@ -60,7 +65,6 @@ def test_metrics_count_requests_by_route_and_answers_by_style(site: Site, answer
         'kura_ask_seconds_bucket{le="0.05",style="quote"} 1.0',
         'kura_ask_seconds_sum{style="refusal"} 1.5',
         "kura_refusals_total 1.0",
-        "kura_questions_waiting 3.0",
     ):
         assert line in lines
     assert "secret-id" not in response.text

@@ -1,0 +1,128 @@
+"""What a question asks for, and what speaks for a sentence."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.clues import KIN, Asked, clues, read_question
+from retrieval.documents import Hit
+
+
+def asked(question: str) -> Asked:
+    return read_question(question, lambda _term: 1.0)
+
+
+def hit(text: str, title: str = "", heading: tuple[str, ...] = (), *, score: float = 1.0) -> Hit:
+    language = "en" if text.isascii() else "ja"
+    return Hit("d", "c", title, heading, "a.md", language, 1, None, 0, len(text), text, score, 1.0, None)
+
+
+def features(question: str, text: str, title: str = "") -> list[dict[str, float]]:
+    """The features of each unit of one hit."""
+    return [dict(clue.features) for clue in clues(asked(question), [hit(text, title)])]
+
+
+@pytest.mark.parametrize(
+    ("question", "kind"),
+    [
+        ("When is the deadline?", "time"),
+        ("What day is the audit?", "time"),
+        ("How many days may I work at home?", "number"),
+        ("What is the maximum for a hotel?", "number"),
+        ("Who approves travel?", "name"),
+        ("Why was the server moved?", "reason"),
+        ("Tell me about remote work.", ""),
+        ("締切はいつですか。", "time"),
+        ("宿泊費の上限を教えてください。", "number"),
+        ("誰が承認しますか。", "name"),
+        ("なぜ移転したのですか。", "reason"),
+    ],
+)
+def test_a_question_says_what_kind_of_thing_it_asks_for(question: str, kind: str) -> None:
+    assert asked(question).kind == kind
+
+
+def test_a_sentence_shows_the_kind_asked_for_or_lacks_it() -> None:
+    shows, lacks = features("How much is a hotel?", "A hotel is at most 180 EUR. A hotel is booked by us.")
+    assert (shows["shows"], shows["lacks"]) == (1.0, 0.0)
+    assert (lacks["shows"], lacks["lacks"]) == (0.0, 1.0)
+
+
+def test_a_number_of_the_question_itself_is_no_answer_to_it() -> None:
+    (echo,) = features("How much is a hotel in 2026?", "A hotel in 2026 is dear.")
+    assert (echo["shows"], echo["lacks"]) == (0.0, 1.0)
+
+
+def test_where_no_kind_is_asked_for_none_is_shown_or_lacking() -> None:
+    (one,) = features("Tell me about hotels.", "A hotel is at most 180 EUR.")
+    assert (one["shows"], one["lacks"]) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("question", "counts", "does_not"),
+    [
+        ("How many nations joined?", "In the end nine nations joined.", "In the end they joined on 9 May."),
+        ("部屋には何人入れますか。", "部屋には五人入れます。", "部屋は五つあります。"),
+    ],
+)
+def test_a_number_of_what_is_counted_is_told_from_any_number(question: str, counts: str, does_not: str) -> None:
+    assert features(question, counts)[0]["counts"] == 1.0
+    assert features(question, does_not)[0]["counts"] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("question", "defines", "does_not"),
+    [
+        ("What is Lighthouse?", "Lighthouse is the client of our VPN.", "We have installed Lighthouse."),
+        ("ポータルとは何ですか。", "ポータルとは社内の入口です。", "社内の入口はポータルにあります。"),
+    ],
+)
+def test_a_sentence_that_says_what_something_is(question: str, defines: str, does_not: str) -> None:
+    assert features(question, defines)[0]["defines"] == 1.0
+    assert features(question, does_not)[0]["defines"] == 0.0
+
+
+def test_a_word_of_the_same_family_counts_for_less_than_the_word() -> None:
+    held = asked("partnership").held
+    assert held(["partnership"]) == {"partnership": 1.0}
+    assert held(["partner"]) == {"partnership": KIN}
+    assert held(["part", "parting", "apart"]) == {}
+
+
+def test_short_words_have_no_family() -> None:
+    assert asked("cart").held(["cartoon"]) == {}
+    assert asked("carton").held(["cart"]) == {}
+
+
+def test_what_is_named_and_not_held_is_missing() -> None:
+    question = asked("Which hotel is near Bergen and Oslo?")
+    assert question.unnamed(["bergen", "oslo"]) == 0.0
+    assert question.unnamed(["bergen", "hotel"]) == pytest.approx(0.5)
+    assert question.unnamed([]) == 1.0
+    assert asked("where is the hotel?").unnamed([]) == 0.0
+
+
+def test_title_and_neighbours_lend_what_the_sentence_does_not_say() -> None:
+    first, second = features("hotel cap Bergen", "The hotel is small. The cap is low.", title="Bergen")
+    assert first["own"] == second["own"] == pytest.approx(1 / 3)
+    assert first["context"] == second["context"] == pytest.approx(1 / 3)
+    assert first["before"] == pytest.approx(0.0)
+    assert first["after"] == second["before"] == pytest.approx(1 / 3)
+    assert first["passage"] == second["passage"] == pytest.approx(1.0)
+
+
+def test_what_every_sentence_says_tells_less_than_what_one_says() -> None:
+    common, rare, _ = features("hotel Bergen", "A hotel is here. Bergen is here. Another hotel is there.")
+    assert common["own"] == rare["own"]
+    assert common["local"] < rare["local"]
+
+
+def test_clues_come_hit_by_hit_and_the_best_hit_is_the_measure() -> None:
+    found = clues(asked("hotel"), [hit("A hotel. It is far.", score=2.0), hit("No hotel.", score=1.0)])
+    assert [clue.hit for clue in found] == [0, 0, 1]
+    assert [clue.features["relative"] for clue in found] == [1.0, 1.0, 0.5]
+    assert clues(asked("hotel"), []) == []
+
+
+def test_scores_below_zero_count_as_nothing() -> None:
+    assert [clue.features["relative"] for clue in clues(asked("hotel"), [hit("A hotel.", score=-1.0)])] == [0.0]

@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from bot.inspection import describe, examine
+from bot.settings import Settings, load
+from bot.wiring import open_kura
+from models.fakes import HashingEmbeddings
+from retrieval.database import open_database, writing
+from retrieval.index import DATABASE, MIGRATIONS
+
+
+class CountedEmbeddings(HashingEmbeddings):
+    """A component that counts its calls: each would be paid for."""
+
+    calls: ClassVar[list[str]] = []
+
+    def __init__(self, model: str = "") -> None:
+        super().__init__()
+
+    def embed_query(self, text: str) -> list[float]:
+        self.calls.append(text)
+        return super().embed_query(text)
+
+
+def settings_with(model: str) -> Settings:
+    component: dict[str, Any] = {"component": f"{__name__}.CountedEmbeddings", "arguments": {"model": model}}
+    return load(overrides={"embedder": component})
+
+
+def finding(settings: Settings, check: str) -> tuple[bool, str]:
+    return next((one.ok, one.detail) for one in examine(settings) if one.check == check)
+
+
+@pytest.fixture
+def ingested(docs: Path) -> Iterator[Settings]:
+    settings = settings_with("m")
+    with open_kura(settings, holder="a test") as kura:
+        kura.ingestor(lambda _: None).ingest(docs)
+    CountedEmbeddings.calls.clear()
+    yield settings
+    assert CountedEmbeddings.calls == []  # to look at an installation calls no component
+
+
+def test_a_sound_index_agrees(ingested: Settings) -> None:
+    assert finding(ingested, "index") == (True, "3 documents, 4 passages; words and vectors agree")
+    assert describe(ingested).documents == 3
+
+
+def test_an_index_of_another_embedder_is_told_from_a_lost_one(ingested: Settings) -> None:
+    ok, detail = finding(settings_with("another"), "index")
+    assert not ok
+    assert "made with the embedder CountedEmbeddings-64-" in detail
+    assert "kura repair" in detail
+
+
+def test_damaged_words_are_found_and_repair_mends_them(ingested: Settings) -> None:
+    engine = open_database(ingested.data_dir / DATABASE, MIGRATIONS)
+    with writing(engine) as connection:
+        connection.exec_driver_sql("UPDATE words_1_content SET c2 = 'something else'")
+    engine.dispose()
+    ok, detail = finding(ingested, "index")
+    assert not ok
+    assert "the words of" in detail
+    assert "damaged" in detail
+    assert "kura repair" in detail
+    with open_kura(ingested, holder="a test") as kura:
+        kura.index.rebuild()
+    CountedEmbeddings.calls.clear()
+    assert finding(ingested, "index")[0]
