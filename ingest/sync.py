@@ -6,7 +6,7 @@ Removal and re-permission come first and touch no model. Knows no format (`inges
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -105,12 +105,15 @@ class Ingestor:
         self._index = index
         self._on_progress = on_progress
 
-    def ingest(self, path: Path, *, readers: Readers | None = None, name: str = "") -> list[SyncReport]:
+    def ingest(
+        self, path: Path, *, readers: Readers | None = None, name: str = "", without: Collection[Path] = ()
+    ) -> list[SyncReport]:
         """Bring the index to the present state of `path`, and of every source below it; one report each.
 
         `readers` None keeps the readers of a source that was ingested before, and is everybody for a new one. A folder
         inside an earlier source becomes a source of its own: its documents leave the earlier one first. A source that is
-        ingested by its `name` from another path has moved there, if it is not at its former one any more.
+        ingested by its `name` from another path has moved there, if it is not at its former one any more. The trees in
+        `without` are left out: sources of their own that could not be ingested, say.
         Raises SourceError before anything is changed if `path` is missing, empty, or cannot be listed.
         """
         with reading(self._index.engine) as connection:
@@ -119,7 +122,7 @@ class Ingestor:
         mine = _same(before, root, name)
         apart = [source for source in before if Path(source.root) != root and Path(source.root).is_relative_to(root)]
         # 1. Everything is listed before anything is changed.
-        listing = self._list(path, root, apart)
+        listing = self._list(path, root, apart, without)
         nested = [(source, self._list_nested(source, apart)) for source in apart]
         wanted = readers or (mine.readers if mine else self._default_readers(before, root))
         source_name = name or (mine.name if mine else _free_name(root.name, before))
@@ -170,8 +173,9 @@ class Ingestor:
         return nearest.readers if nearest else Readers(frozenset({EVERYBODY}))
 
     @staticmethod
-    def _list(path: Path, root: Path, apart: list[Source]) -> Listing:
-        listing = list_items(root, SUFFIXES, {Path(source.root) for source in apart})
+    def _list(path: Path, root: Path, apart: list[Source], without: Collection[Path]) -> Listing:
+        left_out = {Path(source.root) for source in apart} | {tree.resolve() for tree in without}
+        listing = list_items(root, SUFFIXES, left_out)
         if not listing.items and not apart:
             kinds = " ".join(sorted(SUFFIXES))
             found = f"only files of other kinds ({', '.join(listing.skipped[:3])})" if listing.skipped else "no file"

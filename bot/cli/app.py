@@ -40,6 +40,7 @@ def _global(
 
 app.command("init")(inspect.init)
 app.command("ingest")(ingest.ingest)
+app.command("remove")(ingest.remove)
 app.command("ask")(ask.ask)
 app.command("search")(ask.search)
 app.command("show")(ask.show)

@@ -1,4 +1,4 @@
-"""`kura ingest`, `kura repair`."""
+"""`kura ingest`, `kura remove`, `kura repair`."""
 
 from __future__ import annotations
 
@@ -52,12 +52,14 @@ def ingest(
     wanted = _wanted(paths or [], readers, chosen)
     reports: list[SyncReport] = []
     faults: list[str] = []
+    failed: list[Path] = []
     with _progress() as on_progress, open_kura(chosen, holder="kura ingest") as kura:
         for path, who, name in wanted:
             try:
-                reports += kura.ingestor(on_progress).ingest(path, readers=who, name=name)
+                reports += kura.ingestor(on_progress).ingest(path, readers=who, name=name, without=failed)
             except IngestError as error:  # the other paths go on
                 faults.append(str(error))
+                failed.append(path)  # an outer folder must not take it in for readers of its own
     if as_json:
         from bot.cli.output import print_json
 
@@ -69,6 +71,20 @@ def ingest(
         typer.echo(f"kura: {fault}", err=True)
     if faults or any(report.failed for report in reports):
         raise typer.Exit(1)
+
+
+def remove(
+    context: typer.Context,
+    name: Annotated[str, typer.Argument(metavar="SOURCE", help="Its name, as `kura status` shows it.")],
+    data_dir: DataDir = None,
+    config: Config = None,
+) -> None:
+    """Remove a source and all its documents from the index; the files stay where they are."""
+    from bot.wiring import open_kura
+
+    with open_kura(settings(context, data_dir, config), holder="kura remove") as kura:
+        count = kura.ingestor(lambda _: None).remove(name)
+    typer.echo(f"Removed {name}: {count} documents.")
 
 
 def repair(context: typer.Context, data_dir: DataDir = None, config: Config = None) -> None:

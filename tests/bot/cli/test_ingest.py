@@ -98,3 +98,22 @@ def test_an_empty_path_is_refused(kura: Kura) -> None:
     ended = kura("ingest", "")
     assert ended.code == 2
     assert "the path is empty" in ended.err
+
+
+def test_a_source_is_removed_by_its_name(kura: Kura, ingested: Path) -> None:
+    assert kura("remove", "nothing").code == 1
+    assert "Removed people: 1 documents." in kura("remove", "people").out
+    assert [source["name"] for source in kura("status", "--json").json["sources"]] == ["docs"]
+    assert kura("search", "--json", "--group", "hr", "G4 engineer band").json["hits"][0]["title"] != "Salary bands"
+    assert kura("doctor").code == 0
+
+
+def test_an_inner_source_that_fails_is_not_taken_in_by_the_outer_one(kura: Kura, docs: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "x.md").write_text("# X\n\nSomething.\n")
+    kura("ingest", str(tmp_path / "other"))  # takes the name that the configured source wants
+    Path("kura.toml").write_text(f'[[sources]]\nname = "other"\npath = "{docs / "people"}"\nreaders = ["hr"]\n')
+    ended = kura("ingest", str(docs))
+    assert ended.code == 1
+    assert "kura remove other" in ended.err
+    assert all(hit["title"] != "Salary bands" for hit in kura("search", "--json", "G4 engineer band").json["hits"])
