@@ -328,10 +328,16 @@ def test_who_goes_before_the_answer_is_there_has_the_run_end_badly(make_assistan
     assert recorder.starts[0][1] not in recorder.ended
 
 
-def test_closing_the_events_early_leaves_nothing_running(make_assistant: Make) -> None:
-    async def close() -> None:
-        events = make_assistant().ask(Question("q", HOTEL, SOMEBODY))
+def test_closing_the_events_early_ends_the_run_and_the_next_question_is_answered(make_assistant: Make) -> None:
+    recorder = Recorder()
+    assistant = make_assistant(callbacks=(recorder,))
+
+    async def close_and_ask() -> bool:
+        events = assistant.ask(Question("q", HOTEL, SOMEBODY))
         await anext(events)
         await events.aclose()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        return (await answer_of(assistant, HOTEL)).refused
 
-    asyncio.run(close())
+    assert not asyncio.run(close_and_ask())
+    assert [type(error) for error in recorder.failed] == [GeneratorExit]

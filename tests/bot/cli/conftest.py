@@ -13,7 +13,6 @@ import pytest
 import structlog
 
 from bot.cli import main
-from tests.bot.conftest import LEAVE, PAY, TRAVEL
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +53,6 @@ def kura(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
         return Ended(code, out, err)
 
     return kura
-
-
-@pytest.fixture
-def docs(tmp_path: Path) -> Path:
-    folder = tmp_path / "docs"
-    (folder / "people").mkdir(parents=True)
-    (folder / "travel.md").write_text(TRAVEL, encoding="utf-8")
-    (folder / "休暇.md").write_text(LEAVE, encoding="utf-8")
-    (folder / "people" / "pay.md").write_text(PAY, encoding="utf-8")
-    return folder
 
 
 @pytest.fixture
