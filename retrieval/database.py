@@ -6,6 +6,7 @@ Used for each database of the data folder; a package keeps its migrations in a f
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,8 @@ from sqlalchemy.exc import DBAPIError
 
 from retrieval.errors import DataFolderError, IndexDamaged
 
+LEAST_FREE_BYTES = 2**20
+"""With less free space than this an I/O error while opening means that the disk is full."""
 BUSY_TIMEOUT_MS = 10_000
 """How long a writer waits for another one. Writes here take milliseconds; this long means that something hangs."""
 
@@ -111,7 +114,8 @@ def _opening_error(path: Path, error: DBAPIError) -> Exception:
         return IndexDamaged(
             f"{path} is not a readable SQLite database: restore it from a backup, or move it away and ingest again."
         )
-    if "full" in reason:
+    # On a disk without a free block SQLite cannot even make its shared-memory file, and calls that an I/O error.
+    if "full" in reason or ("I/O" in reason and shutil.disk_usage(path.parent).free < LEAST_FREE_BYTES):
         return DataFolderError(
             f"The disk that holds {path} is full: free some space and try again; nothing stored was harmed."
         )

@@ -37,7 +37,8 @@ def test_a_second_process_is_told_who_holds_it(tmp_path: Path) -> None:
 def test_it_waits_for_a_process_that_is_almost_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = DataFolder(tmp_path, holder="one")
     monkeypatch.setattr(data_folder.time, "sleep", lambda _: first.release())
-    DataFolder(tmp_path, holder="two").release()
+    with DataFolder(tmp_path, holder="two"):
+        assert (tmp_path / "lock").read_text().startswith("two (process ")
 
 
 def test_a_file_in_its_place_is_said(tmp_path: Path) -> None:

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import shutil
+import sqlite3
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
+from retrieval import database
 from retrieval.database import open_database, reading, writing
 from retrieval.errors import DataFolderError, IndexDamaged
 from retrieval.index import MIGRATIONS
@@ -65,3 +69,16 @@ def test_a_database_of_a_newer_kura_is_refused(tmp_path: Path) -> None:
 def test_a_place_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataFolderError, match="cannot be opened"):
         open_database(tmp_path / "missing" / "a.db", MIGRATIONS)
+
+
+@pytest.mark.parametrize(("free", "says"), [(0, "is full"), (2**30, "cannot be opened")])
+def test_an_io_error_on_a_full_disk_is_said_to_be_a_full_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, says: str
+) -> None:
+    def broken(*_: object) -> None:
+        raise DBAPIError("", {}, sqlite3.OperationalError("disk I/O error"))
+
+    monkeypatch.setattr(database, "_migrate", broken)
+    monkeypatch.setattr(database.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(2**30, 2**30 - free, free))
+    with pytest.raises(DataFolderError, match=says):
+        open_database(tmp_path / "a.db", MIGRATIONS)
