@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import mmap
+import re
 import stat
 import struct
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ MAX_TENSORS = 65_536
 MAX_METADATA = 65_536
 MAX_ARRAY = 16_777_216
 """Items of one metadata array; a vocabulary has up to some 300,000, its merges up to twice that."""
+MAX_TOKENS = 1_048_576
+"""Tokens of a vocabulary; the largest have some 300,000."""
 MAX_NAME = 65_535
 """Bytes of a metadata key; the limit of the specification."""
 MAX_TENSOR_NAME = 63
@@ -34,8 +37,11 @@ MAX_NESTING = 2
 MAX_ALIGNMENT = 65_536
 DEFAULT_ALIGNMENT = 32
 KEPT_STRING = 1_024
-"""Metadata strings longer than this (bytes) are checked but not kept: chat templates, say, are never used."""
+"""Metadata strings longer than this (bytes) are checked but not kept; chat templates, which are programs, never are."""
 
+_TOKENS = "tokenizer.ggml.tokens"
+_TEMPLATE = "tokenizer.chat_template"
+_ARCHITECTURE = re.compile(r"[a-z0-9._-]{1,64}")
 _SCALARS = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "B", 10: "Q", 11: "q", 12: "d"}
 _BOOL, _STRING, _ARRAY = 7, 8, 9
 
@@ -153,6 +159,24 @@ class _Reader:
             return
         self.skip(self._size)  # past the end: raises
 
+    def tokens(self, kind: int) -> set[bytes]:
+        """The texts of a vocabulary. llama.cpp ends the process if two are the same; it gives names to empty ones."""
+        if kind != _ARRAY or int(self.scalar("I")) != _STRING:
+            raise _Fault("has a damaged header (tokens that are not texts); fetch the model again")
+        count = self.count(MAX_TOKENS, "number of tokens")
+        content, position, unpack = self._content, self.position, struct.Struct("<Q").unpack_from
+        self.skip_strings(count)  # which has looked at every length
+        texts: set[bytes] = set()
+        for _ in range(count):
+            start = position + 8
+            position = start + unpack(content, position)[0]
+            text = content[start : min(position, start + MAX_NAME)].partition(b"\0")[0]
+            if text in texts:
+                raise _Fault(f"has a damaged vocabulary (token {text[:99]!r} twice); fetch the model again")
+            if text:
+                texts.add(text)
+        return texts
+
     def value(self, kind: int, nesting: int = 0) -> Value | None:
         """One metadata value; None for arrays and long strings, which are passed over."""
         if kind == _STRING:
@@ -197,18 +221,27 @@ def _read(content: mmap.mmap) -> GgufHeader:
     if not tensors:
         raise _Fault("holds no tensors, only a vocabulary; name the model itself")
     metadata: dict[str, Value] = {}
+    tokens: set[bytes] = set()
     for _ in range(entries):
-        key = reader.text(MAX_NAME, "length of a key")
-        value = reader.value(int(reader.scalar("I")))
-        if value is not None:
+        key, kind = reader.text(MAX_NAME, "length of a key"), int(reader.scalar("I"))
+        if key == _TOKENS:
+            tokens = reader.tokens(kind)
+        elif (value := reader.value(kind)) is not None and not key.startswith(_TEMPLATE):
             metadata[key] = value
     architecture = metadata.get("general.architecture")
-    if not isinstance(architecture, str) or not architecture:
+    if not isinstance(architecture, str) or not _ARCHITECTURE.fullmatch(architecture):
         raise _Fault("does not say which architecture it is (general.architecture); convert it again")
     if metadata.get("split.count", 0) not in (0, 1):
         raise _Fault("is one part of a model in several files; merge them into one file first")
+    if metadata.get("tokenizer.ggml.model") == "llama" and not _spells_bytes(tokens):
+        raise _Fault("has a damaged vocabulary (no tokens for single bytes); convert it again with byte fallback")
     _check_tensors(reader, tensors, _alignment(metadata), len(content))
     return GgufHeader(version, architecture, metadata, tensors, len(content))
+
+
+def _spells_bytes(tokens: set[bytes]) -> bool:
+    """Whether every byte has a token: llama.cpp ends the process where a SentencePiece model meets one that has not."""
+    return all(b"<0x%02X>" % byte in tokens or bytes([byte]) in tokens for byte in range(256))
 
 
 def _alignment(metadata: dict[str, Value]) -> int:

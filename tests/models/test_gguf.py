@@ -4,8 +4,12 @@ import ctypes
 import hashlib
 import os
 import random
+import shutil
 import struct
+import subprocess
+import sys
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +17,9 @@ import pytest
 from models import gguf
 from models.cards import starter_chat
 from models.errors import ModelFileError
+from tests.models import gguf_files
+
+ROOT = Path(__file__).parents[2]
 
 
 def text(value: str | bytes) -> bytes:
@@ -60,6 +67,15 @@ def gguf_bytes(
     return header + bytes(-len(header) % 32) + weights
 
 
+def vocabulary(*tokens: str) -> bytes:
+    return text("tokenizer.ggml.tokens") + struct.pack("<IIQ", 9, 8, len(tokens)) + b"".join(map(text, tokens))
+
+
+def overlapping(place: int) -> tuple[bytes, bytes]:
+    """What to replace in `gguf_bytes()` so that the second tensor lies elsewhere than after the first."""
+    return struct.pack("<IQ", 0, 128), struct.pack("<IQ", 0, place)
+
+
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     path = tmp_path / "model.gguf"
@@ -99,22 +115,54 @@ def test_truncation_anywhere_is_found_without_hashing(model: Path, step: int) ->
     refused(model, whole[: last_weight * step // 49])
 
 
-def test_flipped_bits_in_the_header_are_always_found_with_the_checksum(model: Path) -> None:
-    whole, sha256 = model.read_bytes(), gguf.checksum(model)
+@pytest.mark.real
+def test_the_starter_cut_off_anywhere_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "starter.gguf"
+    shutil.copyfile(starter_chat().path, path)
+    size, records = path.stat().st_size, path.read_bytes().index(b"token_embd.weight")
+    header = [records * step // 20 for step in range(20)]
+    tensors = [records + 1_500 * step for step in range(10)]
+    weights = [size - 1 - (size - records) * step // 25 for step in range(20)]
+    for length in sorted(header + tensors + weights, reverse=True):
+        os.truncate(path, length)
+        with pytest.raises(ModelFileError, match=r"(cut off|empty|not a GGUF file)[^\n]*\.$"):
+            gguf.check(path)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("kind", ["bpe", "sentencepiece"])
+def test_a_flipped_bit_is_refused_or_does_no_harm(tmp_path: Path, kind: str) -> None:
+    """With a checksum every one is refused. Without, what passes may say something else, but cannot hurt llama.cpp."""
+    tokens = gguf_files.byte_bpe() if kind == "bpe" else gguf_files.sentencepiece(gguf_files.CHATML)
+    path = gguf_files.tiny_llama(tmp_path / "model.gguf", vocabulary=tokens)
+    whole, sha256 = path.read_bytes(), gguf.checksum(path)
+    header = whole.index(b"blk.1.ffn_down.weight") + 60
     chance = random.Random(20261123)  # noqa: S311 - damage, not a secret
-    silent = 0
-    for _ in range(200):
-        place, bit = chance.randrange(len(whole) - 400), chance.randrange(8)
+    for number in range(200):
+        place, bit = chance.randrange(header), chance.randrange(8)
         damaged = bytearray(whole)
         damaged[place] ^= 1 << bit
-        refused(model, bytes(damaged), sha256)
+        refused(path, bytes(damaged), sha256)
         try:
-            gguf.check(model)
+            found = gguf.check(path)
         except ModelFileError:
             continue
-        silent += 1
-    # the rest changes a text or a number that could be meant, which only the checksum can know
-    assert silent < 200
+        assert found.version in gguf.VERSIONS
+        assert 0 < found.tensors <= gguf.MAX_TENSORS
+        path.replace(tmp_path / f"passed-{number}.gguf")
+    assert 0 < len(list(tmp_path.glob("passed-*"))) < 150
+    program = f"""
+import pathlib
+from tests.models.test_template_safety import load
+for path in pathlib.Path({str(tmp_path)!r}).glob("passed-*"):
+    try:
+        vocabulary, _ = load(path, vocab_only=False)
+    except AssertionError:
+        continue  # llama.cpp says no by itself
+    vocabulary.tokenize("<|im_start|>経費 \\x01", special=True)
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, timeout=120, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 def test_wrong_checksum_is_refused(model: Path) -> None:
@@ -142,6 +190,16 @@ def test_wrong_checksum_is_refused(model: Path) -> None:
         (gguf_bytes(entries=(*ENTRIES, text("general.alignment") + struct.pack("<II", 4, 24))), "alignment"),
         (gguf_bytes(entries=(*ENTRIES, text("split.count") + struct.pack("<IH", 2, 4))), "one part"),
         (gguf_bytes(entries=(*ENTRIES, text("k") + struct.pack("<I", 13))), "unknown type"),
+        (gguf_bytes(entries=(string_entry("general.architecture", "La ma\n"), *ENTRIES[1:])), "architecture"),
+        (gguf_bytes(entries=(text("general.architecture") + struct.pack("<II", 4, 1), *ENTRIES[1:])), "architecture"),
+        (gguf_bytes(entries=(*ENTRIES[:3], vocabulary("a", "b", "a"))), "token b'a' twice"),
+        (gguf_bytes(entries=(*ENTRIES[:3], vocabulary("ab", "ab\0c"))), "token b'ab' twice"),
+        (gguf_bytes(entries=(*ENTRIES[:3], string_entry("tokenizer.ggml.tokens", "a"))), "tokens that are not texts"),
+        (gguf_bytes(entries=(*ENTRIES, string_entry("tokenizer.ggml.model", "llama"))), "no tokens for single bytes"),
+        (gguf_bytes().replace(*overlapping(0)), "place of 'output_norm.weight'"),
+        (gguf_bytes().replace(*overlapping(96)), "place of 'output_norm.weight'"),
+        (gguf_bytes().replace(*overlapping(160)), "place of 'output_norm.weight'"),
+        (gguf_bytes().replace(*overlapping(2**64 - 1)), "place of 'output_norm.weight'"),
         (gguf_bytes(entries=(*ENTRIES, text(b"\xff\xfe") + struct.pack("<II", 4, 1))), "UTF-8"),
     ],
 )
@@ -179,6 +237,27 @@ def test_folder_pipe_and_missing_file_are_refused(tmp_path: Path) -> None:
     for path, word in ((tmp_path, "folder"), (pipe, "regular file"), (tmp_path / "none", "does not exist")):
         with pytest.raises(ModelFileError, match=word):
             gguf.check(path)
+
+
+def test_an_empty_token_may_stand_twice(model: Path) -> None:
+    model.write_bytes(gguf_bytes(entries=(*ENTRIES[:3], vocabulary("a", "", "", "\0"))))
+
+    assert gguf.check(model).tensors == 2
+
+
+def test_a_chat_template_in_the_file_is_kept_out(tmp_path: Path) -> None:
+    tokens = gguf_files.byte_bpe()
+    hostile = replace(tokens, chat_template="{{ ''.__class__.__mro__[1].__subclasses__() }}")
+    plain = gguf.check(gguf_files.tiny_llama(tmp_path / "plain.gguf", vocabulary=tokens))
+    other = gguf.check(gguf_files.tiny_llama(tmp_path / "other.gguf", vocabulary=hostile))
+
+    assert other.metadata == plain.metadata
+    assert b"__subclasses__" in (tmp_path / "other.gguf").read_bytes()
+
+
+def test_a_model_and_an_adapter_of_another_writer_pass(tmp_path: Path) -> None:
+    assert gguf.check(gguf_files.tiny_llama(tmp_path / "model.gguf")).context_length == gguf_files.CONTEXT_LENGTH
+    assert gguf.check(gguf_files.tiny_lora(tmp_path / "lora.gguf")).metadata["adapter.type"] == "lora"
 
 
 def test_a_path_through_a_file_is_refused(model: Path) -> None:
