@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from models import gguf
+from models.cores import available_cores
 from models.engine import EngineOptions
 from models.errors import EngineBusy, EngineFailed, ModelConfigError
 
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from models.llamacpp_model import LlamaVocabulary
 
 Pooling = Literal["file", "mean", "cls", "last", "rank"]
-BATCH_TOKENS = 512
-"""Tokens decoded at once: enough to keep a processor busy, few enough that a query need not wait long."""
+BATCH_TOKENS = 256
+"""Tokens decoded at once, a longer text apart: above about 128 two processor cores get no faster, and a query waits longer."""
 MAX_SEQUENCES = 64
 """Texts decoded at once."""
 MAX_WAITING = 256
@@ -73,9 +74,9 @@ class PooledModel:
 
         Raises what `opened` raises, and EngineBusy when too many wait.
         """
-        context = self.opened()
+        self.opened()
         vectors: list[np.ndarray] = []
-        for each in packed(sequences, context.batch_tokens, MAX_SEQUENCES):  # one at a time: memory stays bounded
+        for each in packed(sequences, BATCH_TOKENS, MAX_SEQUENCES):  # one at a time: memory stays bounded
             batch = _Batch(each)
             with self._lock:
                 if len(self._urgent) + len(self._patient) >= MAX_WAITING:
@@ -113,7 +114,7 @@ class PooledModel:
         return self._context
 
     def _drain(self) -> None:
-        while (context := self._context) is not None and (batches := self._next(context.batch_tokens)):
+        while (context := self._context) is not None and (batches := self._next()):
             try:
                 vectors = iter(context.run([tokens for batch in batches for tokens in batch.sequences]))
             except Exception as error:  # noqa: BLE001 - raised again in the threads that wait
@@ -123,7 +124,7 @@ class PooledModel:
                 for batch in batches:
                     batch.done.set_result(list(itertools.islice(vectors, len(batch.sequences))))
 
-    def _next(self, room: int) -> list[_Batch]:
+    def _next(self) -> list[_Batch]:
         """What to decode now: urgent and patient batches in turn where both wait, small ones of a kind together."""
         with self._lock:
             lanes = [self._patient, self._urgent] if self._was_urgent else [self._urgent, self._patient]
@@ -135,7 +136,7 @@ class PooledModel:
             tokens, count = taken[0].tokens, len(taken[0].sequences)
             while lane:
                 tokens, count = tokens + lane[0].tokens, count + len(lane[0].sequences)
-                if tokens > room or count > MAX_SEQUENCES:
+                if tokens > BATCH_TOKENS or count > MAX_SEQUENCES:
                     break
                 taken.append(lane.popleft())
             return taken
@@ -178,8 +179,8 @@ def packed(sequences: Iterable[Sequence[int]], tokens: int, count: int) -> Itera
 class PooledContext:
     """The native model and its context; made, run and closed in one thread. The caller has verified the file.
 
-    `length` is how many tokens a sequence may have, `batch_tokens` how many one `run` may have (a single longer sequence
-    apart), `dimensions` how many numbers a vector has. `ending` is what a sequence needs after the tokenizer's own tokens.
+    `length` is how many tokens a sequence may have, `batch_tokens` how many llama.cpp takes in one step, `dimensions` how
+    many numbers a vector has. `ending` is what a sequence needs after the tokenizer's own tokens.
     """
 
     def __init__(
@@ -195,7 +196,7 @@ class PooledContext:
 
         self._native: Any = shared.native
         self._path = path
-        self._threads = threads or shared.available_cpus()
+        self._threads = threads or available_cores()
         self.header = header
         shared.start_backend()
         self.model = shared.load_model(path, EngineOptions(n_gpu_layers=n_gpu_layers))
@@ -209,7 +210,10 @@ class PooledContext:
             raise
 
     def run(self, sequences: Sequence[Sequence[int]]) -> list[np.ndarray]:
-        """The vector of each sequence; zeros for an empty one. Raises EngineFailed."""
+        """The vector of each sequence; zeros for an empty one. Several have `BATCH_TOKENS` together at most.
+
+        Raises EngineFailed.
+        """
         import numpy as np
 
         filled = [tokens for tokens in sequences if tokens]

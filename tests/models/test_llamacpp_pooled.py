@@ -106,8 +106,8 @@ def test_small_batches_that_wait_are_decoded_together(model: PooledModel, monkey
     hold = Hold(model, monkeypatch)
     for name in range(10, 18):
         hold.ask(name, 12, urgent=True)
-    hold.ask(30, 250, urgent=True)
-    hold.ask(31, 250, urgent=True)
+    hold.ask(30, 150, urgent=True)
+    hold.ask(31, 150, urgent=True)
     hold.let_go()
 
     assert hold.runs == [[*range(10, 18), 30], [31]]
