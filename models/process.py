@@ -226,7 +226,7 @@ class ProcessEngine:
         try:
             self._context_length = link.ask(self._opening, wire.integer).result()
         except ModelError as error:
-            if error is link.failure:
+            if link.failure is not None and error.args == link.failure.args:
                 raise _Ended(error) from error
             link.end(EngineFailed(f"The model {name} is not open; ask again."))
             link.over.wait(CLOSE_S)

@@ -103,7 +103,7 @@ class Link:
         frame = wire.encode_call(ident, call)
         with self._lock:
             if self.failure is not None:
-                raise self.failure
+                raise EngineFailed(*self.failure.args)
             self._pending[ident] = _Pending(answer, decode, time.monotonic() + seconds + GRACE_S, channel)
         self._outbox.put(frame)
         if cancel is not None:
@@ -187,7 +187,7 @@ class Link:
             self.failure = failure = self.failure or self.ended(_how(status))
         # From here on nothing is added to _pending.
         for pending in self._pending.values():
-            pending.fail(failure)
+            pending.fail(EngineFailed(*failure.args))  # each its own: what is raised collects a traceback
         self._pending.clear()
         self._outbox.put(None)
         for thread in self._threads[:-1]:
