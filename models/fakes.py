@@ -18,9 +18,74 @@ from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResu
 from pydantic import PrivateAttr
 
 from models.embedders import unit
+from models.engine import Cancel, Channel, EngineState, Finished, Generation, Request, Score, TokenUsage
+from models.errors import ModelError
+from models.templates import Segment
 
 WAIT_S = 30.0
 """A blocked fake gives up after this many seconds, so that a wrong test fails instead of hanging."""
+
+
+class ScriptedEngine:
+    """A `ChatEngine` that answers each request with the same pieces at once, and remembers what it was asked.
+
+    With `ending` None an answer never ends by itself: a test goes on by hand in `channels`. With `fault` set, asking
+    raises it. A token is a character; a continuation is the less probable the longer it is.
+    """
+
+    context_length = 100
+
+    def __init__(
+        self,
+        pieces: Sequence[str] = ("hel", "lo"),
+        *,
+        ending: Finished | ModelError | None = Finished("length", TokenUsage(7, 3, 2)),  # noqa: B008 (it is frozen)
+        fault: ModelError | None = None,
+    ) -> None:
+        self.pieces = pieces
+        self.ending = ending
+        self.fault = fault
+        self.asked: list[Request] = []
+        self.cancels: list[Cancel] = []
+        self.channels: list[Channel] = []
+
+    def load(self) -> None:
+        """There is nothing to load."""
+
+    def count_tokens(self, segments: Sequence[Segment]) -> int:
+        return sum(len(segment.text) for segment in segments)
+
+    def generate(self, request: Request, *, cancel: Cancel | None = None) -> Generation:
+        if self.fault is not None:
+            raise self.fault
+        generation = Generation(cancel := cancel or Cancel())
+        for piece in self.pieces:
+            generation.channel.put(piece)
+        if self.ending is not None:
+            generation.channel.put(self.ending)
+        self.asked.append(request)
+        self.cancels.append(cancel)
+        self.channels.append(generation.channel)
+        return generation
+
+    def score(
+        self,
+        segments: Sequence[Segment],
+        continuations: Sequence[str],
+        *,
+        deadline_s: float,
+        cancel: Cancel | None = None,
+    ) -> list[Score]:
+        if self.fault is not None:
+            raise self.fault
+        self.cancels.append(cancel or Cancel())
+        return [Score(-float(len(text)), len(text)) for text in continuations]
+
+    def state(self) -> EngineState:
+        return EngineState(slots=1, requests=len(self.asked))
+
+    def close(self) -> None:
+        """There is nothing to give back."""
 
 
 class ScriptedChat(BaseChatModel):

@@ -6,8 +6,12 @@ import threading
 import pytest
 from langchain_core.messages import HumanMessage
 
-from models.errors import EngineBusy
-from models.fakes import HashingEmbeddings, ScriptedChat
+from models.engine import ChatEngine, Finished, Request, Score, TokenUsage
+from models.errors import EngineBusy, EngineFailed
+from models.fakes import HashingEmbeddings, ScriptedChat, ScriptedEngine
+from models.templates import Segment
+
+REQUEST = Request((Segment("hi"),), principal_key="", max_tokens=5, deadline_s=1)
 
 
 def test_scripted_answers_come_in_order_and_prompts_are_remembered() -> None:
@@ -46,6 +50,33 @@ def test_a_blocked_answer_waits_for_its_release() -> None:
     reader.join()
 
     assert "".join(got) == "one two"
+
+
+def test_a_scripted_engine_answers_each_request_and_remembers_it() -> None:
+    engine = ScriptedEngine(["one ", "two"], ending=Finished("stop", TokenUsage(2, 0, 2)))
+    port: ChatEngine = engine
+
+    assert [port.generate(REQUEST).text() for _ in range(2)] == ["one two"] * 2
+    assert engine.asked == [REQUEST] * 2
+    assert port.state().requests == 2
+    assert (port.count_tokens(REQUEST.segments), port.context_length) == (2, 100)
+    assert port.score([], ["a", "bcd"], deadline_s=1) == [Score(-1.0, 1), Score(-3.0, 3)]
+
+
+def test_a_scripted_engine_can_be_led_by_hand_and_fail() -> None:
+    engine = ScriptedEngine(["one "], ending=None)
+    generation = engine.generate(REQUEST)
+    engine.channels[0].put("two")
+    engine.channels[0].put(EngineFailed("It broke."))
+    pieces = iter(generation)
+
+    assert [next(pieces), next(pieces)] == ["one ", "two"]
+    with pytest.raises(EngineFailed, match="It broke"):
+        next(pieces)
+    with pytest.raises(EngineBusy, match="full"):
+        ScriptedEngine(fault=EngineBusy("full")).generate(REQUEST)
+    with pytest.raises(EngineBusy, match="full"):
+        ScriptedEngine(fault=EngineBusy("full")).score([], ["a"], deadline_s=1)
 
 
 def test_hashed_vectors_are_stable_unit_and_near_for_similar_texts() -> None:
