@@ -100,6 +100,14 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True)
+class Queued:
+    """The model is busy with others: the place in its queue (1 is the next) and an estimate of the wait."""
+
+    position: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """A piece of the answer's text, in order; all pieces joined are the text of `Done.answer`."""
 
@@ -120,4 +128,4 @@ class Refused:
     answer: Answer
 
 
-Event = Searching | Sources | Delta | Done | Refused
+Event = Searching | Sources | Queued | Delta | Done | Refused

@@ -7,16 +7,13 @@ callbacks (tracing) see each step. Knows no front end, no SQL and no vendor; blo
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, cast
 from uuid import uuid4
 
 from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackHandler
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
 from bot import followup, phrases, prompting, quoting
@@ -28,6 +25,7 @@ from bot.answers import (
     Event,
     Nearest,
     Question,
+    Queued,
     Refused,
     Searching,
     Sources,
@@ -38,9 +36,12 @@ from bot.answers import Style as AnswerStyle
 from bot.bridge import Bridge
 from bot.errors import BadQuestion
 from bot.evidence import ENOUGH, Evidence, weigh
+from bot.generating import AnswerModel, stream
 from bot.grounding import GroundedProse
 from bot.identity import ANONYMOUS, new_thread
+from bot.prompting import Prompt
 from bot.store import ConversationStore, Turn
+from models.engine import Waiting
 from retrieval.access import Principal
 from retrieval.authority import StoredDocument
 from retrieval.documents import Hit
@@ -50,19 +51,6 @@ MAX_QUESTION = 4_000
 """Characters; a longer text is a document, not a question."""
 PASSAGES = 10
 """Hits the answer is looked for in."""
-
-
-@dataclass(frozen=True, slots=True)
-class AnswerModel:
-    """The model that answers. `chat` builds it at first use: the quote style never needs it."""
-
-    name: str
-    style: AnswerStyle
-    context_length: int
-    chat: Callable[[], BaseChatModel]
-    count_tokens: Callable[[str], int]
-    arguments: Callable[[Principal, int], dict[str, Any]]
-    """What to hand to each call of the model, for a principal and a number of tokens to write at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +66,7 @@ class _Recalled:
 class _Weighed:
     """What was searched for, what was found, and what it says."""
 
+    recalled: _Recalled
     query: str
     found: Found
     evidence: Evidence
@@ -167,6 +156,7 @@ class Assistant:
         self._weigh: Runnable[_Recalled, _Weighed] = RunnableLambda(self._weigh_queries).with_config(
             run_name="search and weigh"
         )
+        self._fit: Runnable[_Weighed, Prompt] = RunnableLambda(self._fit_prompt).with_config(run_name="fit prompt")
 
     async def ask(self, question: Question) -> AsyncGenerator[Event, None]:
         """Answer; the last event is `Done` or `Refused`. Closing the generator stops the model.
@@ -234,7 +224,7 @@ class Assistant:
         # 3. Refuse, generate, or quote.
         sufficient = weighed.sufficient
         if sufficient and self._model.style == "generate":
-            async with aclosing(self._generate(course, recalled, weighed, config)) as events:
+            async with aclosing(self._generate(course, weighed, config)) as events:
                 async for event in events:
                     if isinstance(event, _Declined):
                         sufficient = False
@@ -274,7 +264,7 @@ class Assistant:
                 evidence = followup.focus(
                     evidence, weigh(recalled.question.text, found.hits, found.rarity), recalled.question.text
                 )
-            return _Weighed(query, found, evidence)
+            return _Weighed(recalled, query, found, evidence)
 
         tried = []
         for query in recalled.queries:
@@ -284,29 +274,39 @@ class Assistant:
             tried.append(weighed)
         return tried[0]
 
+    async def _fit_prompt(self, weighed: _Weighed) -> Prompt:
+        """The prompt, as long as the model's context and the time to the first word allow; its plan is in the trace."""
+
+        def work() -> Prompt:
+            self._model.chat()  # first: counting tokens needs the model, too
+            return prompting.build(
+                weighed.recalled.question.text,
+                weighed.recalled.history,
+                weighed.found.hits,
+                context_length=self._model.context_length,
+                count_tokens=self._model.count_tokens,
+                budget=self._model.budget(),
+            )
+
+        return await self._bridge.run(work)
+
     async def _generate(
-        self, course: _Course, recalled: _Recalled, weighed: _Weighed, config: RunnableConfig
+        self, course: _Course, weighed: _Weighed, config: RunnableConfig
     ) -> AsyncGenerator[Event | _Declined, None]:
         """Stream prose sentence by sentence; one that no passage says is dropped before anybody sees it.
 
         Ends without `Done` if nothing was left, and with `_Declined` if the model says that the passages do not answer.
         """
-        chat = await self._bridge.run(self._model.chat)  # first: counting tokens needs the model, too
-        prompt = await self._bridge.run(
-            lambda: prompting.build(
-                course.question.text,
-                recalled.history,
-                weighed.found.hits,
-                context_length=self._model.context_length,
-                count_tokens=self._model.count_tokens,
-            )
-        )
+        prompt = await self._fit.ainvoke(weighed, config)
         prose = GroundedProse(prompt.passages, weighed.found.rarity)
         usage = Usage()
-        arguments = self._model.arguments(course.question.principal, prompt.max_tokens)
-        chunks = chat.astream(list(prompt.messages), config, **arguments)
-        async with aclosing(cast(AsyncGenerator[AIMessageChunk, None], chunks)) as stream:
-            async for chunk in stream:
+        chat, asked = await self._bridge.run(self._model.chat), course.question
+        pieces = stream(self._model, chat, prompt, config, asked.principal, asked.thread)
+        async with aclosing(pieces) as chunks:
+            async for chunk in chunks:
+                if isinstance(chunk, Waiting):
+                    yield Queued(chunk.position, chunk.seconds)
+                    continue
                 if chunk.usage_metadata:
                     usage = Usage(chunk.usage_metadata["input_tokens"], chunk.usage_metadata["output_tokens"])
                 for piece in prose.feed(str(chunk.text)):

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ingest.errors import DocumentError, IngestError
-from models.errors import EngineBusy, EngineFailed, ModelError, PromptTooLong
+from models.errors import DownloadError, EngineBusy, EngineFailed, ModelError, PromptTooLong
 from retrieval.errors import NotFound, RetrievalError
 
 
@@ -53,6 +53,7 @@ _TABLE: tuple[tuple[type[Exception], int, int, bool], ...] = (
     (PromptTooLong, 422, EXIT_FAULT, False),
     (EngineBusy, 503, EXIT_FAULT, False),
     (EngineFailed, 503, EXIT_FAULT, False),
+    (DownloadError, 502, EXIT_FAULT, True),
     (ModelError, 500, EXIT_FAULT, True),
     (DocumentError, 422, EXIT_FAULT, False),
     (IngestError, 422, EXIT_FAULT, False),
@@ -70,6 +71,8 @@ class Explained:
     exit_code: int
     known: bool = True
     names_insides: bool = False
+    retry_after_s: float | None = None
+    """When to come back, if that is known."""
 
     @property
     def public(self) -> str:
@@ -83,7 +86,8 @@ def explain(error: BaseException) -> Explained:
     """Turn any exception into what may be shown. The text of an unforeseen one is never shown over the network."""
     for kind, status, exit_code, names_insides in _TABLE:
         if isinstance(error, kind):
-            return Explained(str(error), status, exit_code, names_insides=names_insides)
+            retry = error.retry_after_s if isinstance(error, EngineBusy) else None
+            return Explained(str(error), status, exit_code, names_insides=names_insides, retry_after_s=retry)
     if any(_disk_full(one) for one in _chain(error)):
         return Explained("The disk is full: free some space and try again; nothing stored was harmed.", 507, EXIT_FAULT)
     if damage := next((one for one in _chain(error) if _damaged(one)), None):

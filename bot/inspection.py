@@ -16,7 +16,8 @@ from sqlalchemy.exc import DatabaseError
 
 from bot.errors import explain
 from bot.settings import Settings
-from bot.wiring import listen, made_index, make_embedder, model_card
+from bot.wiring import listen
+from bot.wiring.models import engine_options, made_index, make_embedder, model_card, speed_book
 from models.gguf import check
 from retrieval import authority, words
 from retrieval.chroma import VectorIndex
@@ -80,13 +81,13 @@ def describe(settings: Settings) -> Status:
                 sources = [_source_status(connection, source) for source in authority.sources(connection)]
         finally:
             engine.dispose()
-    chosen = settings.model
+    chosen, named = settings.model, settings.embedder
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) if folder.is_dir() else 0
     return Status(
         data_dir=str(folder),
         held_by=_held_by(folder),
-        model=chosen.component or model_card(settings).name,
-        embedder=settings.embedder.component or str(settings.embedder.path or "starter (wordllama, 256 dimensions)"),
+        model=chosen.component or chosen.served_model or model_card(settings).name,
+        embedder=named.component or named.name or str(named.path or "starter (wordllama, 256 dimensions)"),
         documents=documents,
         chunks=chunks,
         bytes=size,
@@ -131,19 +132,28 @@ def _python(_: Settings) -> str:
 
 
 def _llama(_: Settings) -> str:
-    from models.llamacpp_context import build_info
+    from models.llamacpp_model import build_info
 
     return build_info()
 
 
 def _model(settings: Settings) -> str:
-    if settings.model.component:
-        return f"{settings.model.component} (not called)"
+    chosen = settings.model
+    if chosen.component:
+        return f"{chosen.component} (not called)"
+    if chosen.servers:
+        return f"{chosen.served_model} on {', '.join(chosen.servers)} (not called)"
     card = model_card(settings)
     header = check(card.path, card.sha256)
+    if card.adapter:
+        check(card.adapter, card.adapter_sha256)
     verified = "checksum right" if card.sha256 else "checksum not set (model.sha256)"
     size = card.path.stat().st_size / 2**20
-    return f"{card.name}, {size:.0f} MiB, {header.architecture}, licence {card.licence or 'unknown'}, {verified}"
+    speed = speed_book(settings).get(card, engine_options(settings, card, alone=False))
+    measured = f", reads {speed.prefill:g} and writes {speed.decode:g} tokens a second here" if speed else ""
+    return (
+        f"{card.name}, {size:.0f} MiB, {header.architecture}, licence {card.licence or 'unknown'}, {verified}{measured}"
+    )
 
 
 def _embedder(settings: Settings) -> str:

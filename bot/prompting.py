@@ -1,7 +1,7 @@
 """Builds the prompt of the generate style, fitted into the model's context window by tokens. Knows no model.
 
-Passages, history and question are message content: data, which never becomes a role or a control token
-(`models/templates.py` splices them as text).
+Where reading a prompt takes long, a budget of tokens keeps the first word from being late. Passages, history and question
+are message content: data, which never becomes a role or a control token (`models/templates.py` splices them as text).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from bot.store import Turn
 from models.errors import PromptTooLong
+from models.templates import Segment, prefix
 from retrieval.documents import Hit
 
 VERSION = "answer-1"
@@ -26,9 +27,31 @@ SYSTEM = (
 )
 NOT_THERE = "NOT IN THE DOCUMENTS"
 
-TOKENS_PER_MESSAGE = 16
+TOKENS_PER_MESSAGE = 32
 """Allowance for a message's role and control tokens, more than any template here needs."""
 MOST_ANSWER_TOKENS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Tokens of a prompt that may be read before the first word is due, `SYSTEM` apart (None: no limit), and why so many."""
+
+    tokens: int | None
+    why: str
+
+
+NO_BUDGET = Budget(None, "no limit: the model's speed is not known here")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What went into a prompt, for the trace: `tokens` is its estimated length, `offered` passages were found."""
+
+    passages: int
+    offered: int
+    turns: int
+    tokens: int
+    budget: Budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +61,12 @@ class Prompt:
     messages: tuple[BaseMessage, ...]
     passages: tuple[Hit, ...]
     max_tokens: int
+    plan: Plan
+
+
+def pinned(template: str) -> tuple[Segment, ...]:
+    """What every prompt begins with, for the model to compute once: the system message in its template."""
+    return prefix(template, SYSTEM)
 
 
 def build(
@@ -47,23 +76,26 @@ def build(
     *,
     context_length: int,
     count_tokens: Callable[[str], int],
+    budget: Budget = NO_BUDGET,
 ) -> Prompt:
-    """Fit system, history, passages and question into `context_length` tokens, the answer included.
+    """Fit system, history, passages and question into `context_length` tokens, the answer included, and into the budget.
 
-    The question always stands whole; then come passages, best first, then the newest turns. Raises PromptTooLong if not
-    even the question and one passage fit.
+    The question always stands whole; then come passages, best first, then the newest turns. One passage stands there
+    whatever the budget says. Raises PromptTooLong if not even the question and one passage fit into the context.
     """
 
     def cost(text: str) -> int:
         return count_tokens(text) + TOKENS_PER_MESSAGE
 
     answer_tokens = min(MOST_ANSWER_TOKENS, context_length // 4)
-    left = context_length - answer_tokens - cost(SYSTEM) - cost(question)
+    fixed = cost(SYSTEM) + cost(question)
+    left = room = context_length - answer_tokens - fixed
+    spare = room if budget.tokens is None else min(room, budget.tokens - cost(question))
     # 1. Passages, best first, as long as they fit whole.
     passages: list[Hit] = []
     for hit in hits:
         price = count_tokens(_passage(len(passages) + 1, hit)) + 2
-        if price > left:
+        if price > (spare - (room - left) if passages else left):
             break
         passages.append(hit)
         left -= price
@@ -76,13 +108,14 @@ def build(
     turns: list[BaseMessage] = []
     for turn in reversed(history):
         price = cost(turn.question) + cost(turn.answer)
-        if price > left:
+        if price > spare - (room - left):
             break
         turns[:0] = [HumanMessage(turn.question), AIMessage(turn.answer)]
         left -= price
     shown = "\n\n".join(_passage(n, hit) for n, hit in enumerate(passages, 1))
     last = HumanMessage(f"Passages:\n\n{shown}\n\nQuestion: {question}")
-    return Prompt((SystemMessage(SYSTEM), *turns, last), tuple(passages), answer_tokens)
+    plan = Plan(len(passages), len(hits), len(turns) // 2, fixed + room - left, budget)
+    return Prompt((SystemMessage(SYSTEM), *turns, last), tuple(passages), answer_tokens, plan)
 
 
 def _passage(n: int, hit: Hit) -> str:

@@ -29,9 +29,19 @@ from pydantic import (
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.errors import SettingsError
+from models.engine import FlashAttention, SplitMode
 
 CONFIG_FILE = "kura.toml"
 _PREFIX = "KURA_"
+_PATHS = (
+    ("model", "path"),
+    ("model", "adapter"),
+    ("model", "api_key_file"),
+    ("model", "ca_file"),
+    ("embedder", "path"),
+    ("discord", "token_file"),
+)
+"""Settings of a section that name a file."""
 _NOT_SETTINGS = frozenset({"KURA_CONFIG"})
 _KUBERNETES = re.compile(
     r"KURA_SERVICE_HOST|KURA_SERVICE_PORT(_\w+)?|KURA_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?"
@@ -51,6 +61,8 @@ def _named(value: Any) -> Any:
 
 NamedPath = Annotated[Path, BeforeValidator(_named)]
 """A path. An empty one would mean the working folder: it is a slip."""
+Sha256 = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
+"""A checksum in lower-case hexadecimal, or none."""
 Names = Annotated[tuple[str, ...], pydantic_settings.NoDecode, BeforeValidator(_names)]
 """A list of names; in the environment, separated by commas."""
 
@@ -60,43 +72,69 @@ class _Section(BaseModel):
 
 
 class ModelSettings(_Section):
-    """The chat model. With no `path` and no `component` it is the starter model."""
+    """The chat model. With no `name`, `path`, `servers` or `component` it is the starter model."""
 
-    path: NamedPath | None = Field(
-        None, description="A GGUF file of your own. Default: the starter model that is installed with Kura."
+    name: str = Field("", description="A model that was installed by `kura models pull` or `kura models add`.")
+    path: NamedPath | None = Field(None, description="A GGUF file of your own, used where it lies.")
+    sha256: Sha256 = Field("", description="The checksum of `path`; a file that differs is refused.")
+    template: str = Field("chatml", description="The chat template that the model of `path` was trained with.")
+    adapter: NamedPath | None = Field(None, description="A LoRA adapter (GGUF) over the model of `path`.")
+    servers: Names = Field(
+        (), description="Addresses of servers that speak OpenAI's protocol, in place of a file: `http://gpu1:8000/v1`."
     )
-    sha256: str = Field(
-        "", pattern="^([0-9a-f]{64})?$", description="The file's checksum; a file that differs is refused."
-    )
-    template: str = Field("chatml", description="The chat template the model was trained with.")
-    answer_style: Literal["quote", "generate"] | None = Field(
-        None,
-        description="`quote` copies sentences, `generate` writes prose with `[n]` marks. Default: what the model is good at.",
-    )
-    context_length: int = Field(4096, ge=512, le=1_048_576, description="Tokens of prompt and answer together.")
-    gpu_layers: int = Field(0, ge=-1, description="Layers to put on the GPU; -1 is all of them.")
-    threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0 is one for each core.")
+    served_model: str = Field("", description="What the model is called on `servers`.")
+    api_key_file: NamedPath | None = Field(None, description="A file that holds the key of `servers`.")
+    ca_file: NamedPath | None = Field(None, description="Certificates (PEM) that `servers` are trusted by.")
     component: str = Field(
         "",
         description="A LangChain chat model by dotted path, such as `langchain_openai.ChatOpenAI`, in place of a file.",
     )
     arguments: dict[str, Any] = Field(default_factory=dict, description="Arguments of `component`.")
+    answer_style: Literal["quote", "generate"] | None = Field(
+        None,
+        description="`quote` copies sentences, `generate` writes prose with `[n]` marks. Default: what the model is good at.",
+    )
+    context_length: int = Field(4096, ge=512, le=1_048_576, description="Tokens of prompt and answer together.")
+    first_token_s: float = Field(
+        15.0,
+        gt=0,
+        description="Seconds until the first word is due: as many passages are read as this machine reads in that time.",
+    )
+    slots: int = Field(
+        0,
+        ge=0,
+        le=128,
+        description="Answers written at once; 0 is as many as a quarter of the free memory holds, at most 8.",
+    )
+    threads: int = Field(0, ge=0, le=1024, description="CPU threads; 0 is one for each core that no other model uses.")
+    gpu_layers: int = Field(0, ge=-1, description="Layers to put on the GPU; -1 is all of them.")
+    split_mode: SplitMode = Field("layer", description="How layers are spread over several GPUs: none, layer or row.")
+    main_gpu: int = Field(0, ge=0, description="The GPU that is used where there is no splitting.")
+    flash_attention: FlashAttention = Field("auto", description="auto, on or off; auto asks the hardware.")
 
     @model_validator(mode="after")
     def _one_model(self) -> ModelSettings:
-        if self.path and self.component:
-            raise ValueError("give either path or component, not both")
+        if sum(map(bool, (self.name, self.path, self.servers, self.component))) > 1:
+            raise ValueError("give only one of name, path, servers and component")
+        if bool(self.servers) != bool(self.served_model):
+            raise ValueError("servers and served_model belong together")
+        if self.adapter and not self.path:
+            raise ValueError(
+                "adapter goes with path; a model that has a name was given its adapter by `kura models add`"
+            )
         return self
 
 
 class EmbedderSettings(_Section):
-    """The embedder. With no `path` and no `component` it is the starter embedder."""
+    """The embedder. With no `name`, `path` or `component` it is the starter embedder."""
 
-    path: NamedPath | None = Field(
-        None, description="A GGUF embedding model. Default: the starter embedder that is installed with Kura."
+    name: str = Field(
+        "", description="An embedding model that was installed by `kura models pull` or `kura models add`."
     )
-    sha256: str = Field(
-        "", pattern="^([0-9a-f]{64})?$", description="The file's checksum; a file that differs is refused."
+    path: NamedPath | None = Field(None, description="A GGUF embedding model, used where it lies.")
+    sha256: Sha256 = Field("", description="The checksum of `path`; a file that differs is refused.")
+    pooling: Literal["file", "mean", "cls", "last"] = Field(
+        "file", description="How the vectors of `path` come about; `file`: as the file says."
     )
     query_prefix: str = Field("", description="What the model wants to read before a question.")
     passage_prefix: str = Field("", description="What the model wants to read before a passage.")
@@ -106,8 +144,8 @@ class EmbedderSettings(_Section):
 
     @model_validator(mode="after")
     def _one_embedder(self) -> EmbedderSettings:
-        if self.path and self.component:
-            raise ValueError("give either path or component, not both")
+        if sum(map(bool, (self.name, self.path, self.component))) > 1:
+            raise ValueError("give only one of name, path and component")
         return self
 
 
@@ -245,7 +283,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _absolute_paths(values: dict[str, Any], folder: Path) -> None:
-    for name, key in (("model", "path"), ("embedder", "path"), ("discord", "token_file")):
+    for name, key in _PATHS:
         section = values.get(name)
         if isinstance(section, dict):
             _make_absolute(section, key, f"{name}.{key}", folder)
@@ -278,4 +316,5 @@ def _reason(kind: str, message: str, key: str) -> str:
         leaf = key.rsplit(".", 1)[-1]
         near = difflib.get_close_matches(leaf, {known.rsplit(".", 1)[-1] for known, _ in keys()}, n=1)
         return "there is no such setting" + (f"; did you mean {near[0]}?" if near else "; see docs/settings.md")
+    message = message.removeprefix("Value error, ")
     return message[0].lower() + message[1:]

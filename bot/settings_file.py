@@ -28,19 +28,27 @@ _TEMPLATE = """\
 # readers = ["all"]                    # groups that may read it; everybody is in "all"
 # discord = false                      # true: its text may be shown on Discord, outside the company
 
-# The chat model. Without a path: the starter model, which quotes sentences and writes none.
+# The chat model. Without one: the starter model, which quotes sentences and writes none. `kura models list` shows others.
 # [model]
-# path = "models/my-model.gguf"
+# name = "Qwen3-8B-Q4_K_M"             # installed by `kura models pull` or `kura models add`
+# path = "models/my-model.gguf"        # in place of a name: a file where it lies
 # sha256 = ""                          # its checksum; a file that differs is refused
 # template = "chatml"                  # the chat template it was trained with
+# adapter = "models/tuned.gguf"        # a LoRA adapter over it
 # answer_style = "generate"            # "quote": sentences verbatim; "generate": prose with [n] marks
 # context_length = 4096
+# first_token_s = 15                   # seconds until the first word: so much of the documents is read
+# slots = 0                            # answers written at once; 0: as many as the memory holds, at most 8
 # gpu_layers = 0                       # -1: all layers on the GPU
-# component = "langchain_openai.ChatOpenAI"    # in place of path: any LangChain chat model ...
+# servers = ["http://gpu1:8000/v1"]    # in place of a file: servers that speak OpenAI's protocol ...
+# served_model = "qwen3"               # ... and what the model is called there
+# api_key_file = "/etc/kura/model-key"
+# component = "langchain_openai.ChatOpenAI"    # or any LangChain chat model ...
 # arguments = { base_url = "http://127.0.0.1:8000/v1", model = "local", api_key = "none" }    # ... and its arguments
 
-# The embedder. Without a path: the starter embedder (English).
+# The embedder. Without one: the starter embedder (English).
 # [embedder]
+# name = "multilingual-e5-small"       # installed by `kura models pull`; or a file of your own:
 # path = "models/my-embedder.gguf"
 # query_prefix = "query: "
 # passage_prefix = "passage: "

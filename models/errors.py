@@ -5,7 +5,8 @@ ModelError
 ├── ModelConfigError    the settings ask for something no model here can do
 ├── PromptTooLong       the prompt does not fit the model's context window
 ├── EngineBusy          the queue in front of the model is full
-└── EngineFailed        the model was running and stopped answering
+├── EngineFailed        the model was running and stopped answering
+└── DownloadError       a model could not be fetched from its hub or mirror
 """
 
 
@@ -26,8 +27,16 @@ class PromptTooLong(ModelError):
 
 
 class EngineBusy(ModelError):
-    """No place in the queue; try again later."""
+    """No place in the queue; try again after `retry_after_s` seconds."""
+
+    def __init__(self, sentence: str, retry_after_s: float = 5.0) -> None:
+        super().__init__(sentence)
+        self.retry_after_s = retry_after_s
 
 
 class EngineFailed(ModelError):
     """The engine failed while it was answering."""
+
+
+class DownloadError(ModelError):
+    """The hub or mirror did not give the file; nothing half-done is left under its name."""

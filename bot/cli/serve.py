@@ -28,7 +28,7 @@ def serve(
     chosen = settings(context, data_dir, config)
     with (
         listen(host or chosen.server.host, chosen.server.port if port is None else port) as socket,
-        open_kura(chosen, holder="kura serve") as kura,
+        open_kura(chosen, holder="kura serve", alone=False) as kura,
     ):
         address, number = socket.getsockname()[:2]
         shown = f"[{address}]" if ":" in address else address

@@ -5,6 +5,7 @@ Knows no route. `bot.errors.explain` decides what may be said; here it gets its 
 
 from __future__ import annotations
 
+import math
 from traceback import format_exception
 from typing import Any
 
@@ -18,7 +19,7 @@ from starlette.responses import JSONResponse
 from bot.errors import explain
 
 RETRY_AFTER_S = 5
-"""What a client is told to wait when the server is busy or not ready: about one answer of a small model."""
+"""What a client is told to wait when nobody knows better: about one answer of a small model."""
 
 _SHOWN_NAME = 60
 """Characters of a field's name that are repeated in a sentence; names come from the client."""
@@ -31,10 +32,14 @@ _SENTENCES = {
 
 
 class Fault(BaseModel):
-    """What went wrong, in one sentence for people, and the id of the request in the log."""
+    """What went wrong, in one sentence for people, and the id of the request in the log.
+
+    `retry_after_s` is there when the server is busy: the seconds after which asking again makes sense.
+    """
 
     sentence: str
     request_id: str
+    retry_after_s: int | None = None
 
 
 class FaultPayload(BaseModel):
@@ -63,20 +68,23 @@ def log_fault(event: str, error: BaseException, **fields: str) -> None:
 
 def fault_payload(error: Exception, *, request_id: str) -> tuple[FaultPayload, int]:
     """What to say about `error`, and its HTTP status. An unforeseen one goes to the log with its traceback."""
+    retry_after_s: float | None = None
     if isinstance(error, RequestValidationError):
         sentence, status = _validation_sentence(error), 422
     elif isinstance(error, HTTPException):
         sentence, status = _SENTENCES.get(error.status_code, error.detail), error.status_code
     else:
         explained = explain(error)
-        sentence, status = explained.public, explained.status
+        sentence, status, retry_after_s = explained.public, explained.status, explained.retry_after_s
         if not explained.known:
             log_fault("unforeseen fault", error)
         elif explained.names_insides:
             structlog.get_logger(__name__).error("fault of the installation", reason=explained.sentence)
     # names may hold half a surrogate pair (smuggled in by JSON, or a file's undecodable name), which no answer can
     encodable = sentence.encode("utf-8", "replace").decode()
-    return FaultPayload(error=Fault(sentence=encodable, request_id=request_id)), status
+    if status == 503:
+        retry_after_s = math.ceil(retry_after_s or RETRY_AFTER_S)
+    return FaultPayload(error=Fault(sentence=encodable, request_id=request_id, retry_after_s=retry_after_s)), status
 
 
 def fault_response(request: Request, error: Exception) -> JSONResponse:
@@ -86,8 +94,8 @@ def fault_response(request: Request, error: Exception) -> JSONResponse:
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     if status == 503:
-        headers["Retry-After"] = str(RETRY_AFTER_S)
-    return JSONResponse(payload.model_dump(), status, headers)
+        headers["Retry-After"] = str(payload.error.retry_after_s)
+    return JSONResponse(payload.model_dump(exclude_none=True), status, headers)
 
 
 def _validation_sentence(error: RequestValidationError) -> str:

@@ -10,7 +10,7 @@ from fastapi.sse import format_sse_event
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from bot.answers import Answer, Delta, Done, Event, Question, Refused, Searching, Sources
+from bot.answers import Answer, Delta, Done, Event, Question, Queued, Refused, Searching, Sources
 from bot.payloads import AnswerPayload, NearestPayload, answer_payload, nearest_payload
 from bot.web.bodies import AskRequest
 from bot.web.callers import Caller, json_only
@@ -22,7 +22,8 @@ from bot.web.ports import Assistant
 from retrieval.access import Principal
 
 _FORMS = """The answer; or, when asked for with `Accept: text/event-stream`, server-sent events: `searching` {"query"},
-`sources` {"documents"}, any number of `delta` {"text"}, and last `done` or `refused` with the answer, or `error`."""
+`sources` {"documents"}, `queued` {"position", "seconds"} as often as the place in the model's queue changes, any number of
+`delta` {"text"}, and last `done` or `refused` with the answer, or `error`."""
 
 
 class SearchingPayload(BaseModel):
@@ -35,6 +36,13 @@ class SourcesPayload(BaseModel):
     """The documents the answer will be drawn from, best first."""
 
     documents: list[NearestPayload]
+
+
+class QueuedPayload(BaseModel):
+    """The model is busy with others: the place in its queue (1 is the next), and an estimate of the wait."""
+
+    position: int
+    seconds: float
 
 
 class DeltaPayload(BaseModel):
@@ -105,6 +113,8 @@ def _named(event: Event) -> tuple[str, BaseModel]:
             return "searching", SearchingPayload(query=query)
         case Sources(documents):
             return "sources", SourcesPayload(documents=[nearest_payload(near) for near in documents])
+        case Queued(position, seconds):
+            return "queued", QueuedPayload(position=position, seconds=seconds)
         case Delta(text):
             return "delta", DeltaPayload(text=text)
         case Done(answer):
@@ -115,7 +125,7 @@ def _named(event: Event) -> tuple[str, BaseModel]:
 
 def _fault_event(error: Exception, *, request_id: str) -> bytes:
     payload, _ = fault_payload(error, request_id=request_id)
-    return format_sse_event(event="error", data_str=payload.model_dump_json())
+    return format_sse_event(event="error", data_str=payload.model_dump_json(exclude_none=True))
 
 
 class _NoAnswerError(Exception):

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from bot.answers import Answer, Done, Event, Question, Refused
-from bot.assistant import AnswerModel, Assistant
+from bot.assistant import Assistant
 from bot.bridge import Bridge
+from bot.generating import AnswerModel
 from bot.store import ConversationStore
 from ingest.sync import Ingestor
 from models.fakes import HashingEmbeddings, ScriptedChat
@@ -84,7 +85,7 @@ def make_assistant(index: Index, tmp_path: Path) -> Iterator[Callable[..., Assis
             context_length=context_length,
             chat=(lambda: chat) if chat else no_chat,
             count_tokens=lambda text: len(text.split()) + len(text) // 4,
-            arguments=lambda _principal, _most: {},
+            arguments=lambda _: {},
         )
         return Assistant(searcher=Searcher(index), store=store, bridge=bridge, model=model, callbacks=callbacks)  # type: ignore[arg-type]
 

@@ -11,9 +11,10 @@ import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 
 from bot.answers import Answer, Delta, Done, Question, Refused, Searching, Sources
-from bot.assistant import MAX_QUESTION, AnswerModel, Assistant
+from bot.assistant import MAX_QUESTION, Assistant
 from bot.bridge import Bridge
 from bot.errors import BadQuestion
+from bot.generating import AnswerModel
 from bot.identity import BearerTokens
 from bot.store import ConversationStore
 from ingest.sync import Ingestor
@@ -223,7 +224,7 @@ def test_the_model_is_loaded_and_tokens_are_counted_off_the_event_loop(index: In
         context_length=4096,
         chat=lambda: noted("load", chat),
         count_tokens=lambda text: noted("count", len(text) // 4),
-        arguments=lambda _principal, _most: {},
+        arguments=lambda _: {},
     )
     store, bridge = ConversationStore(tmp_path / "data"), Bridge()
     assistant = Assistant(searcher=Searcher(index), store=store, bridge=bridge, model=model)

@@ -12,7 +12,9 @@ from pydantic import BaseModel, SecretStr
 
 from bot.errors import SettingsError
 from bot.settings import Settings, load
-from bot.wiring import ServedChat, listen, made_index, make_component, make_embedder, open_kura
+from bot.wiring import listen, open_kura
+from bot.wiring.components import ComponentChat, make_component
+from bot.wiring.models import made_index, make_embedder
 from models.errors import EngineBusy, EngineFailed
 from models.fakes import HashingEmbeddings, ScriptedChat
 
@@ -98,12 +100,12 @@ def test_an_embedder_that_does_not_answer_is_said_without_what_it_says() -> None
         assert "k3y" not in str(caught.value)
 
 
-async def written_by(chat: ServedChat) -> str:
+async def written_by(chat: ComponentChat) -> str:
     return "".join([str(chunk.text) async for chunk in chat.astream([HumanMessage("x")], {}, max_tokens=5)])
 
 
 def test_a_chat_model_that_does_not_answer_is_said_and_one_that_does_is_passed_through() -> None:
-    chat = ServedChat(ScriptedChat(answers=["Here you are.", ConnectionError("k3y"), EngineBusy("Full.")]), "a.B")
+    chat = ComponentChat(ScriptedChat(answers=["Here you are.", ConnectionError("k3y"), EngineBusy("Full.")]), "a.B")
     assert asyncio.run(written_by(chat)) == "Here you are."
     with pytest.raises(EngineFailed, match=r"model\.component \(a\.B\) did not answer \(ConnectionError\)"):
         asyncio.run(written_by(chat))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from models.cards import ModelCard, starter_chat
+from models.engine import EngineOptions
 from models.llamacpp import LlamaEngine
 
 
@@ -16,6 +17,6 @@ def starter() -> ModelCard:
 @pytest.fixture(scope="session")
 def real_engine(starter: ModelCard) -> Iterator[LlamaEngine]:
     """The starter model, loaded once for all tests."""
-    engine = LlamaEngine(starter, context_length=2048)
+    engine = LlamaEngine(starter, EngineOptions(context_length=1024, slots=8, queue_size=1000))
     yield engine
     engine.close()

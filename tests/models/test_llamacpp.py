@@ -1,110 +1,42 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import gc
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from models.cards import local_chat
-from models.engine import Generation, TokenUsage
-from models.errors import EngineBusy, EngineFailed, ModelConfigError, ModelFileError, PromptTooLong
-from models.llamacpp import PREFILL_CHUNK, LlamaEngine
+from models.engine import Cancel, Generation, Sampling, TokenLogprob, TokenUsage
+from models.errors import EngineBusy, EngineFailed, ModelConfigError, PromptTooLong
+from models.llamacpp import LlamaEngine
 from models.templates import Segment
-
-END = 0
-WAIT_S = 20.0
-FOR_EVER = "ab" * 400
-
-
-class ScriptedVocabulary:
-    """Tokens are characters (code points), `END` ends an answer."""
-
-    special_tokens: Mapping[int, str] = {END: "<end>"}
-    bos: int | None = None
-
-    def tokenize(self, text: str, *, special: bool) -> list[int]:
-        return [ord(character) for character in text]
-
-    def is_end(self, token: int) -> bool:
-        return token == END
-
-    def piece(self, token: int) -> bytes:
-        return chr(token).encode()
-
-
-class ScriptedContext:
-    """Answers every prompt with `answer`; `before_decode` may block, raise or cancel."""
-
-    def __init__(self, answer: str = "hello", context_length: int = 1000) -> None:
-        self.context_length = context_length
-        self.vocabulary = ScriptedVocabulary()
-        self.answer = answer
-        self.held: list[int] = []
-        self.decoded: list[int] = []
-        self.threads: set[int] = set()
-        self.closed = False
-        self.before_decode: Callable[[], None] = lambda: None
-
-    def decode(self, tokens: Sequence[int]) -> None:
-        self.threads.add(threading.get_ident())
-        self.decoded.append(len(tokens))
-        self.before_decode()
-        self.held += tokens
-
-    def keep(self, count: int) -> int:
-        del self.held[count:]
-        return count
-
-    def sampler(self, temperature: float, seed: int) -> ScriptedSampler:
-        return ScriptedSampler(self.answer)
-
-    def close(self) -> None:
-        self.closed = True
-
-
-class ScriptedSampler:
-    def __init__(self, answer: str) -> None:
-        self._tokens = iter([*map(ord, answer), END])
-
-    def sample(self) -> int:
-        return next(self._tokens)
-
-    def close(self) -> None:
-        self._tokens = iter(())
-
-
-class Gate:
-    """Blocks the engine's thread in `decode` until it is opened."""
-
-    def __init__(self) -> None:
-        self.reached, self.opened = threading.Event(), threading.Event()
-
-    def __call__(self) -> None:
-        self.reached.set()
-        if not self.opened.wait(WAIT_S):
-            raise AssertionError("the gate was never opened")
+from tests.models.scripted import (
+    FOR_EVER,
+    WAIT_S,
+    Gate,
+    ScriptedContext,
+    ask,
+    expected,
+    follows,
+    over,
+    says,
+)
 
 
 @pytest.fixture
 def context() -> ScriptedContext:
-    return ScriptedContext()
+    """One sequence: requests are answered one after the other."""
+    return ScriptedContext(sequences=1)
 
 
 @pytest.fixture
 def engine(context: ScriptedContext) -> Iterator[LlamaEngine]:
-    engine = LlamaEngine(local_chat(Path("scripted.gguf")), queue_size=2, open_context=lambda: context)
+    engine = over(context, queue_size=8)
     yield engine
     engine.close()
-
-
-def ask(engine: LlamaEngine, prompt: str = "prompt", **given: object) -> Generation:
-    asked: dict[str, object] = {"principal_key": "ann", "max_tokens": 900, "deadline_s": WAIT_S} | given
-    return engine.generate([Segment(prompt)], **asked)  # type: ignore[arg-type]
+    assert context.samplers == 0
 
 
 def test_an_answer_streams_and_counts_its_tokens(engine: LlamaEngine) -> None:
@@ -123,9 +55,20 @@ def test_the_token_cap_ends_an_answer(engine: LlamaEngine) -> None:
 
 
 def test_a_stop_string_ends_an_answer(engine: LlamaEngine) -> None:
-    generation = ask(engine, stop=["lo"])
+    generation = ask(engine, stop=("lo",))
 
     assert (generation.text(), generation.finished.reason) == ("hel", "stop")
+
+
+def test_log_probabilities_come_when_they_are_asked_for(engine: LlamaEngine) -> None:
+    plain, told = ask(engine, max_tokens=1), ask(engine, max_tokens=1, sampling=Sampling(logprobs=2))
+    assert plain.text() == told.text() == "h"
+
+    assert plain.finished.logprobs == ()
+    (first,) = told.finished.logprobs
+    assert isinstance(first, TokenLogprob)
+    assert (first.token, first.logprob) == (b"h", pytest.approx(-0.69, abs=0.01))
+    assert [token for token, _ in first.top] == [b"h", b"\0"]
 
 
 def test_a_deadline_that_has_passed_runs_nothing(engine: LlamaEngine, context: ScriptedContext) -> None:
@@ -136,7 +79,7 @@ def test_a_deadline_that_has_passed_runs_nothing(engine: LlamaEngine, context: S
 
 
 def test_a_deadline_ends_an_answer_that_has_begun(engine: LlamaEngine, context: ScriptedContext) -> None:
-    context.answer = FOR_EVER
+    context.script = says(FOR_EVER)
     context.before_decode = lambda: time.sleep(0.3) if len(context.decoded) == 4 else None
     generation = ask(engine, deadline_s=0.2)
 
@@ -145,20 +88,53 @@ def test_a_deadline_ends_an_answer_that_has_begun(engine: LlamaEngine, context: 
     assert len(context.decoded) <= 4
 
 
-def test_a_cancel_stops_between_two_chunks_of_the_prompt(context: ScriptedContext) -> None:
-    context.context_length = 20 * PREFILL_CHUNK
-    engine = LlamaEngine(local_chat(Path("scripted.gguf")), open_context=lambda: context)
-    cancel = threading.Event()
-    context.before_decode = lambda: cancel.set() if len(context.decoded) == 2 else None
-    generation = ask(engine, "x" * 10 * PREFILL_CHUNK, cancel=cancel)
+def test_a_deadline_breaks_off_the_step_that_runs_a_prompt(engine: LlamaEngine, context: ScriptedContext) -> None:
+    assert ask(engine).text() == "hello"
+    steps = len(context.steps)
+    context.before_decode = lambda: None if context.aborted.wait(WAIT_S) else pytest.fail("nobody broke the step off")
+    generation = ask(engine, "a longer prompt", deadline_s=0.05)
+
+    assert (generation.text(), generation.finished.reason) == ("", "deadline")
+    assert len(context.steps) == steps + 1
+    context.before_decode = lambda: None
+    assert ask(engine).text() == "hello"
+
+
+def test_a_cancel_breaks_off_the_step_that_runs_a_prompt(context: ScriptedContext) -> None:
+    engine = over(context)
+    cancel = Cancel()
+    context.before_decode = cancel.set
+    generation = ask(engine, cancel=cancel)
 
     assert (generation.text(), generation.finished.reason) == ("", "cancelled")
-    assert context.decoded == [PREFILL_CHUNK, PREFILL_CHUNK]
+    assert len(context.steps) == 1
+    assert context.held == [[]]
+    context.before_decode = lambda: None
+    assert ask(engine).text() == "hello"
+    engine.close()
+
+
+@pytest.mark.parametrize("cuttable", [True, False])
+def test_those_who_shared_a_broken_step_lose_nothing(cuttable: bool) -> None:
+    context = ScriptedContext(follows, sequences=2)
+    context.cuttable = cuttable
+    engine = over(context)
+    cancel = Cancel()
+    gate = Gate()
+    context.before_decode = gate
+    first = ask(engine, "first", max_tokens=50)
+    assert gate.reached.wait(WAIT_S)
+    second = ask(engine, "second", cancel=cancel, principal_key="bob")
+    context.before_decode = lambda: cancel.set() if any(len(run.tokens) == 6 for run in context.steps[-1]) else None
+    gate.opened.set()
+
+    assert first.text() == expected("first", 50)
+    assert (second.text(), second.finished.reason) == ("", "cancelled")
     engine.close()
 
 
 def test_closing_a_stream_frees_the_engine_at_the_next_token(engine: LlamaEngine, context: ScriptedContext) -> None:
-    context.answer = FOR_EVER
+    context.script = says(FOR_EVER)
     gate = Gate()
     context.before_decode = lambda: gate() if len(context.decoded) == 3 else None
     generation = ask(engine)
@@ -171,12 +147,12 @@ def test_closing_a_stream_frees_the_engine_at_the_next_token(engine: LlamaEngine
     assert list(pieces) == []
     assert generation.finished.reason == "cancelled"
     assert len(context.decoded) == 3
-    context.answer = "next"
+    context.script = says("next")
     assert ask(engine).text() == "next"
 
 
 def test_dropping_a_stream_cancels_it(engine: LlamaEngine, context: ScriptedContext) -> None:
-    context.answer = FOR_EVER
+    context.script = says(FOR_EVER)
     gate = Gate()
     context.before_decode = gate
     generation = ask(engine)
@@ -184,34 +160,68 @@ def test_dropping_a_stream_cancels_it(engine: LlamaEngine, context: ScriptedCont
     del generation
     gc.collect()
     gate.opened.set()
-    context.answer = "next"
+    context.script = says("next")
 
     assert ask(engine).text() == "next"
     assert len(context.decoded) < 20  # of 800 that it would have run
 
 
-def test_a_full_queue_refuses_and_a_cancelled_place_is_free_again(
-    engine: LlamaEngine, context: ScriptedContext
-) -> None:
+def test_a_full_queue_refuses_and_a_cancelled_place_is_free_again(context: ScriptedContext) -> None:
+    engine = over(context, queue_size=2)
     gate = Gate()
     context.before_decode = gate
     running = ask(engine)
     assert gate.reached.wait(WAIT_S)
-    waiting = [ask(engine, str(number)) for number in range(2)]
-    with pytest.raises(EngineBusy, match="try again"):
-        ask(engine)
+    waiting = [ask(engine, principal_key=name) for name in ("bob", "eve")]
+    with pytest.raises(EngineBusy, match="try again") as caught:
+        ask(engine, principal_key="joe")
+    assert caught.value.retry_after_s > 0
     waiting[0].close()
-    late = ask(engine)
+    late = ask(engine, principal_key="joe")
 
     assert waiting[0].text() == ""
     assert waiting[0].finished.reason == "cancelled"
     gate.opened.set()
     assert [running.text(), waiting[1].text(), late.text()] == ["hello"] * 3
+    engine.close()
+
+
+def test_those_who_wait_know_their_place(engine: LlamaEngine, context: ScriptedContext) -> None:
+    gate = Gate()
+    context.before_decode = gate
+    running = ask(engine)
+    assert gate.reached.wait(WAIT_S)
+    waiting = [ask(engine, principal_key="bob"), ask(engine, principal_key="bob"), ask(engine, principal_key="eve")]
+    places = [generation.waiting for generation in waiting]
+
+    assert running.waiting is None
+    assert [place and place.position for place in places] == [1, 3, 2]  # bob's second waits for eve's first
+    assert all(place and place.seconds > 0 for place in places)
+    gate.opened.set()
+    assert [generation.text() for generation in (running, *waiting)] == ["hello"] * 4
+    assert all(generation.waiting is None for generation in waiting)
+
+
+def test_the_state_counts_what_runs_waits_and_was_done(engine: LlamaEngine, context: ScriptedContext) -> None:
+    assert engine.state().slots == 0
+    gate = Gate()
+    context.before_decode = gate
+    running = ask(engine)
+    assert gate.reached.wait(WAIT_S)
+    waiting = ask(engine, principal_key="bob")
+    gate.opened.set()
+    running.text()
+    waiting.text()
+    engine.score([Segment("x")], [], deadline_s=WAIT_S)  # a turn of the engine: what ended before is counted
+    state = engine.state()
+
+    assert (state.slots, state.requests, state.prompt_tokens, state.completion_tokens) == (1, 2, 12, 10)
+    assert (state.active, state.waiting) == (0, 0)
 
 
 def test_a_prompt_too_long_is_refused_before_anything_runs(engine: LlamaEngine, context: ScriptedContext) -> None:
     assert ask(engine, "x" * 900, max_tokens=100).text() == "hello"
-    context.decoded.clear()
+    context.steps.clear()
     with pytest.raises(PromptTooLong, match="901 tokens"):
         ask(engine, "x" * 901, max_tokens=100)
     assert context.decoded == []
@@ -228,7 +238,7 @@ def test_a_model_that_wants_a_beginning_token_gets_exactly_one(engine: LlamaEngi
     assert engine.count_tokens([Segment("prompt")]) == 7
     assert engine.count_tokens([Segment("^", trusted=True), Segment("prompt")]) == 7
     assert ask(engine).text() == "hello"
-    assert context.held[0] == ord("^")
+    assert context.steps[0][0].tokens[0] == ord("^")
 
 
 def test_a_prompt_without_a_token_is_refused(engine: LlamaEngine) -> None:
@@ -236,17 +246,30 @@ def test_a_prompt_without_a_token_is_refused(engine: LlamaEngine) -> None:
         ask(engine, "")
 
 
-def test_an_adapter_that_cannot_be_applied_is_refused() -> None:
-    card = dataclasses.replace(local_chat(Path("scripted.gguf")), adapter=Path("tuned.gguf"))
-    with pytest.raises(ModelConfigError, match="merge it"):
-        LlamaEngine(card)
+def test_an_adapter_nobody_gave_is_refused(engine: LlamaEngine) -> None:
+    with pytest.raises(ModelConfigError, match="no adapter named 'tuned'"):
+        ask(engine, adapter="tuned")
+
+
+def test_requests_of_different_adapters_take_turns_and_share_no_step() -> None:
+    context = ScriptedContext(follows, sequences=3)
+    engine = over(context, adapters={"hr": Path("hr.gguf"), "law": Path("law.gguf")})
+    gate = Gate()
+    context.before_decode = gate
+    asked = [ask(engine, f"question {name}", adapter=name, max_tokens=12) for name in ("hr", "law", "", "hr")]
+    assert gate.reached.wait(WAIT_S)
+    gate.opened.set()
+
+    for name, generation in zip(("hr", "law", "", "hr"), asked, strict=True):
+        assert generation.text() == expected(f"question {name}", 12)
+    assert {"", "hr", "law"} == set(context.adapters)
+    engine.close()
 
 
 def test_memory_is_used_again_for_the_same_person_only(engine: LlamaEngine, context: ScriptedContext) -> None:
     def cached(prompt: str, key: str) -> int:
         generation = ask(engine, prompt, principal_key=key)
         assert generation.text() == "hello"
-        assert "".join(map(chr, context.held)).startswith(prompt)
         return generation.finished.usage.cached
 
     assert cached("system A", "ann") == 0
@@ -258,102 +281,42 @@ def test_memory_is_used_again_for_the_same_person_only(engine: LlamaEngine, cont
     assert cached("system B", "") == 0
 
 
-def test_an_engine_that_fails_says_so_and_goes_on_with_a_clean_memory(
-    engine: LlamaEngine, context: ScriptedContext
-) -> None:
-    assert ask(engine).text() == "hello"
-    for fault in (EngineFailed("status 1"), ZeroDivisionError("a bug")):
-
-        def fail(error: Exception = fault) -> None:
-            raise error
-
-        context.before_decode = fail
-        with pytest.raises(EngineFailed):
-            ask(engine).text()
-        assert context.held == []
-        context.before_decode = lambda: None
-        generation = ask(engine)
-        assert generation.text() == "hello"
-        assert generation.finished.usage.cached == 0
-
-
-def test_only_one_thread_ever_decodes(engine: LlamaEngine, context: ScriptedContext) -> None:
-    asked: list[Generation] = []
-
-    def busy_retry() -> None:
-        for _ in range(1000):
-            try:
-                asked.append(ask(engine))
-            except EngineBusy:
-                continue
-            return
-
-    callers = [threading.Thread(target=busy_retry) for _ in range(3)]
-    for caller in callers:
-        caller.start()
-    for caller in callers:
-        caller.join()
-
-    assert [generation.text() for generation in asked] == ["hello"] * 3
-    assert len(context.threads) == 1
-    assert threading.get_ident() not in context.threads
-
-
-def test_nothing_is_opened_before_the_first_use(context: ScriptedContext) -> None:
-    opened: list[int] = []
-    before = threading.active_count()
-    engine = LlamaEngine(local_chat(Path("scripted.gguf")), open_context=lambda: opened.append(1) or context)  # type: ignore[func-returns-value]
-    assert (opened, threading.active_count()) == ([], before)
-    assert engine.context_length == 1000
-    assert opened == [1]
+def test_the_pinned_prefix_is_shared_by_everybody() -> None:
+    context = ScriptedContext(follows, sequences=2)
+    engine = over(context, pinned=[Segment("system ")])
+    for name, cached in (("ann", 0), ("bob", 7), ("", 7)):
+        generation = ask(engine, f"system {name}?", principal_key=name, max_tokens=9)
+        assert generation.text() == expected(f"system {name}?", 9)
+        assert generation.finished.usage.cached == cached
     engine.close()
 
 
-def test_close_is_final_twice_harmless_and_tells_those_who_wait(engine: LlamaEngine, context: ScriptedContext) -> None:
+def test_several_answers_are_written_in_the_same_steps() -> None:
+    context = ScriptedContext(follows, sequences=4, batch_size=16)
+    engine = over(context)
     gate = Gate()
     context.before_decode = gate
-    generations = [ask(engine), ask(engine)]
-    assert gate.reached.wait(WAIT_S)
-    closer = threading.Thread(target=engine.close)
-    closer.start()
-    while not engine._closed:
-        pass
+    prompts = [f"{'x' * 5 * number} prompt {number}" for number in range(9)]
+    asked = [ask(engine, prompt, principal_key=prompt, max_tokens=30) for prompt in prompts]
     gate.opened.set()
-    closer.join()
+
+    assert [generation.text() for generation in asked] == [expected(prompt, 30) for prompt in prompts]
+    assert max(len(step) for step in context.steps) > 1
+    assert max(context.decoded) <= 16
     engine.close()
 
-    assert context.closed
-    for generation in generations:
-        with pytest.raises(EngineFailed, match="closed"):
-            generation.text()
-    with pytest.raises(EngineFailed, match="closed"):
-        ask(engine)
 
+def test_scores_come_beside_answers_and_faults_of_theirs_stay_theirs(engine: LlamaEngine) -> None:
+    scores = engine.score([Segment("prompt")], ["a", "bcd", ""], deadline_s=WAIT_S)
 
-def test_a_model_that_does_not_open_raises_where_it_was_asked_for_and_may_be_tried_again(
-    context: ScriptedContext,
-) -> None:
-    faults = [ModelFileError("The file is damaged.")]
-
-    def open_context() -> ScriptedContext:
-        if faults:
-            raise faults.pop()
-        return context
-
-    engine = LlamaEngine(local_chat(Path("scripted.gguf")), open_context=open_context)
-    with pytest.raises(ModelFileError, match="damaged"):
-        engine.load()
+    assert [score.tokens for score in scores] == [1, 3, 0]
+    assert scores[1].mean == pytest.approx(scores[1].logprob / 3)
+    assert scores[2].mean == 0.0
+    with pytest.raises(PromptTooLong):
+        engine.score([Segment("prompt")], ["x" * 1000], deadline_s=WAIT_S)
+    with pytest.raises(EngineFailed, match="in time"):
+        engine.score([Segment("prompt")], ["a"], deadline_s=0.0)
     assert ask(engine).text() == "hello"
-    engine.close()
-
-
-def test_a_damaged_file_never_reaches_llama_cpp(tmp_path: Path) -> None:
-    path = tmp_path / "model.gguf"
-    path.write_bytes(b"GGUF" + bytes(100))
-    engine = LlamaEngine(local_chat(path))
-    with pytest.raises(ModelFileError, match="version 0"):
-        engine.load()
-    engine.close()
 
 
 def test_an_answer_streams_on_an_event_loop(engine: LlamaEngine) -> None:
@@ -365,7 +328,7 @@ def test_an_answer_streams_on_an_event_loop(engine: LlamaEngine) -> None:
 
 
 def test_cancelling_the_task_cancels_the_generation(engine: LlamaEngine, context: ScriptedContext) -> None:
-    context.answer = FOR_EVER
+    context.script = says(FOR_EVER)
     gate = Gate()
     context.before_decode = lambda: gate() if len(context.decoded) == 3 else None
 

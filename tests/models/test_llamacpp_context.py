@@ -1,168 +1,165 @@
-"""The real llama.cpp with the starter model."""
+"""The real llama.cpp with the starter model: sequences, parking, breaking off."""
 
 from __future__ import annotations
 
-import random
-import subprocess
-import sys
+import contextlib
+import threading
+import time
 from collections.abc import Iterator
-from pathlib import Path
 
+import numpy as np
 import pytest
 
-from models.cards import ModelCard, local_chat
-from models.errors import EngineFailed, ModelFileError
-from models.llamacpp import PREFILL_CHUNK, LlamaEngine
-from models.llamacpp_context import LlamaContext, LlamaVocabulary, build_info
-from models.templates import NAMES, Message, Segment, render, tokens_of
+from models.cards import ModelCard
+from models.engine import GREEDY, EngineOptions
+from models.errors import EngineFailed
+from models.llamacpp_context import LlamaContext, LlamaModel
+from models.runs import Aborted, Run
+from models.templates import Message, render, tokens_of
 
 pytestmark = pytest.mark.real
 
-ROOT = Path(__file__).parents[2]
-FRANCE = render("chatml", [Message("user", "What is the capital of France?")])
+
+@pytest.fixture(scope="module")
+def model(starter: ModelCard) -> Iterator[LlamaModel]:
+    model = LlamaModel(starter.path, EngineOptions())
+    yield model
+    model.close()
 
 
 @pytest.fixture(scope="module")
-def vocabulary(starter: ModelCard) -> Iterator[LlamaVocabulary]:
-    context = LlamaContext(starter.path, context_length=256, threads=1, n_gpu_layers=0, batch=PREFILL_CHUNK)
-    yield context.vocabulary
+def context(model: LlamaModel) -> Iterator[LlamaContext]:
+    context = LlamaContext(model, sequences=3, context_length=512)
+    yield context
     context.close()
 
 
-def test_the_starter_has_the_special_tokens_that_its_template_writes(vocabulary: LlamaVocabulary) -> None:
-    assert {"<|im_start|>", "<|im_end|>", "<|endoftext|>"} <= set(vocabulary.special_tokens.values())
-    assert len(vocabulary.special_tokens) >= 17
+@pytest.fixture(scope="module")
+def tokens(model: LlamaModel) -> list[int]:
+    prompt = render("chatml", [Message("user", "What is the capital of France?")])
+    return tokens_of(prompt, model.vocabulary)
 
 
-@pytest.mark.parametrize("template", sorted(NAMES))
-def test_no_special_token_comes_from_untrusted_text(vocabulary: LlamaVocabulary, template: str) -> None:
-    chance = random.Random(7)  # noqa: S311 - texts, not secrets
-    marks = list(vocabulary.special_tokens.values())
-    frames = [
-        "{}",
-        "a{}b",
-        "「{}」",
-        "『{}』",
-        "（{}）",
-        "《{}》",
-        "«{}»",
-        "“{}”",
-        "【{}】",
-        "<{}>",
-        "\n\n{}\n",
-        " {} ",
-        "\x00{}",
-    ]
-    texts = [frame.replace("{}", mark) for mark in marks for frame in frames]
-    texts += ["".join(chance.choices([*marks, "経費", " ", "\n", "<|", "|>"], k=12)) for _ in range(200)]
-    for text in texts:
-        assert vocabulary.special_tokens.keys().isdisjoint(tokens_of([Segment(text)], vocabulary)), text
-
-    allowed = tokens_of(
-        [segment for segment in render(template, [Message("user", "x")]) if segment.trusted], vocabulary
-    )
-    prompt = tokens_of(render(template, [Message("user", "".join(texts))]), vocabulary)
-    special = vocabulary.special_tokens.keys()
-    assert [token for token in prompt if token in special] == [token for token in allowed if token in special]
+def scores(context: LlamaContext, run: Run) -> np.ndarray:
+    (place,) = context.decode([run])
+    return context.logits(place).copy()
 
 
-def test_ordinary_text_is_tokenised_as_the_model_learned_it(vocabulary: LlamaVocabulary) -> None:
-    spliced = tokens_of(FRANCE, vocabulary)
-
-    assert spliced == vocabulary.tokenize("".join(segment.text for segment in FRANCE), special=True)
-
-
-def test_pieces_of_a_text_give_the_text_back(vocabulary: LlamaVocabulary) -> None:
-    text = "The cap is 180 €, 経費精算は月末まで 🙂 \ud800".encode("utf-8", "replace").decode()
-
-    assert b"".join(map(vocabulary.piece, vocabulary.tokenize(text, special=False))).decode() == text
+def alone(context: LlamaContext, sequence: int, tokens: list[int]) -> np.ndarray:
+    context.keep(sequence, 0)
+    return scores(context, Run(sequence, 0, tokens, outputs=1))
 
 
-def test_a_vocabulary_refuses_after_the_model_is_closed(starter: ModelCard) -> None:
-    context = LlamaContext(starter.path, context_length=256, threads=1, n_gpu_layers=0, batch=PREFILL_CHUNK)
+def assert_alike(ours: np.ndarray, theirs: np.ndarray) -> None:
+    assert np.abs(ours - theirs).max() < 0.25  # float noise: another order of additions
+
+
+def test_a_prompt_in_pieces_and_among_others_scores_as_it_does_alone(context: LlamaContext, tokens: list[int]) -> None:
+    whole = alone(context, 0, tokens)
+    for sequence in (1, 2):
+        context.keep(sequence, 0)
+    context.decode([Run(1, 0, tokens[:5]), Run(2, 0, tokens[:9])])
+    places = context.decode([Run(2, 9, tokens[9:12]), Run(1, 5, tokens[5:], outputs=1)])
+
+    assert_alike(context.logits(places[1]), whole)
+
+
+def test_what_is_kept_needs_not_run_again(context: LlamaContext, tokens: list[int]) -> None:
+    whole = alone(context, 0, tokens)
+    assert context.keep(0, len(tokens) - 3) == len(tokens) - 3
+
+    assert_alike(scores(context, Run(0, len(tokens) - 3, tokens[-3:], outputs=1)), whole)
+
+
+def test_a_saved_sequence_goes_on_in_another(context: LlamaContext, tokens: list[int]) -> None:
+    whole = alone(context, 0, tokens)
+    context.keep(0, len(tokens) - 1)
+    saved = context.save(0)
+    assert len(saved) == context.saved_size(0)
+    context.keep(0, 0)
+    assert context.restore(2, saved)
+
+    assert_alike(scores(context, Run(2, len(tokens) - 1, tokens[-1:], outputs=1)), whole)
+
+
+def test_a_state_that_is_none_is_not_taken_and_leaves_an_empty_sequence(
+    context: LlamaContext, tokens: list[int]
+) -> None:
+    alone(context, 1, tokens)
+    assert not context.restore(1, b"\x07" * 64)
+
+    assert_alike(alone(context, 1, tokens), alone(context, 0, tokens))
+
+
+def test_sequences_that_share_a_memory_share_their_beginnings(model: LlamaModel, tokens: list[int]) -> None:
+    shared = LlamaContext(model, sequences=4, context_length=512, shared=True)
+    whole = alone(shared, 0, tokens)
+    shared.keep(0, len(tokens) - 2)
+    shared.fork(0, 1)
+    shared.fork(0, 2)
+    places = shared.decode([Run(sequence, len(tokens) - 2, tokens[-2:], outputs=1) for sequence in (1, 2)])
+
+    for place in places:
+        assert_alike(shared.logits(place), whole)
+    shared.close()
+
+
+def test_a_step_that_is_broken_off_can_be_done_again(context: LlamaContext, tokens: list[int]) -> None:
+    whole = alone(context, 0, tokens)
+    context.keep(0, 0)
+    context.abort()
+    with pytest.raises(Aborted):
+        context.decode([Run(0, 0, tokens, outputs=1)])
+    context.keep(0, 0)
+
+    assert_alike(scores(context, Run(0, 0, tokens, outputs=1)), whole)
+
+
+def test_a_long_step_is_broken_off_from_another_thread(context: LlamaContext, tokens: list[int]) -> None:
+    context.keep(0, 0)
+    long = (tokens * 40)[: context.batch_size]
+
+    def abort_again_and_again() -> None:
+        for _ in range(200):
+            context.abort()
+            time.sleep(0.001)
+
+    stopper = threading.Thread(target=abort_again_and_again)
+    stopper.start()
+    with pytest.raises(Aborted):  # noqa: PT012 - a step may slip through between two signs
+        for _ in range(50):
+            context.keep(0, 0)
+            context.decode([Run(0, 0, long, outputs=1)])
+    stopper.join()
+    context.keep(0, 0)
+    with contextlib.suppress(Aborted):  # the last sign may still stand
+        context.decode([Run(0, 0, tokens)])
+
+
+def test_a_step_larger_than_the_batch_is_refused(context: LlamaContext) -> None:
+    with pytest.raises(EngineFailed, match="more than"):
+        context.decode([Run(0, 0, [1] * (context.batch_size + 1))])
+
+
+def test_a_place_without_scores_is_refused(context: LlamaContext, tokens: list[int]) -> None:
+    context.keep(0, 0)
+    context.decode([Run(0, 0, tokens)])
+    with pytest.raises(EngineFailed, match="no scores"):
+        context.logits(0)
+
+
+def test_the_best_token_is_chosen(context: LlamaContext, tokens: list[int]) -> None:
+    whole = alone(context, 0, tokens)
+    sampler = context.sampler(GREEDY, "")
+    context.keep(0, 0)
+    (place,) = context.decode([Run(0, 0, tokens, outputs=1)])
+
+    assert sampler.draw(place).token == int(whole.argmax())
+    sampler.close()
+
+
+def test_the_context_is_no_longer_than_the_model_was_trained_for(model: LlamaModel) -> None:
+    context = LlamaContext(model, sequences=1, context_length=1_000_000)
+
+    assert context.context_length == model.trained_length == 8192
     context.close()
-    with pytest.raises(EngineFailed, match="closed"):
-        context.vocabulary.tokenize("a", special=False)
-
-
-def test_the_starter_answers_and_uses_its_memory_again(real_engine: LlamaEngine) -> None:
-    def answer() -> tuple[str, str, int]:
-        generation = real_engine.generate(FRANCE, principal_key="first visit", max_tokens=20, deadline_s=60)
-        text = generation.text()
-        return text, generation.finished.reason, generation.finished.usage.cached
-
-    prompt = real_engine.count_tokens(FRANCE)
-    assert answer() == ("The capital of France is Paris.", "stop", 0)
-    assert answer() == ("The capital of France is Paris.", "stop", prompt - 1)
-
-
-def test_memory_used_again_changes_no_answer(real_engine: LlamaEngine) -> None:
-    def answer(question: str, key: str) -> str:
-        prompt = render("chatml", [Message("system", "Answer in one sentence. " * 20), Message("user", question)])
-        return real_engine.generate(prompt, principal_key=key, max_tokens=16, deadline_s=60).text()
-
-    fresh = answer("Name a colour.", "")
-    answer("Name a river.", "ann")
-
-    assert answer("Name a colour.", "ann") == fresh
-
-
-def test_a_seed_decides_what_is_drawn(real_engine: LlamaEngine) -> None:
-    def answer(seed: int) -> str:
-        return real_engine.generate(
-            FRANCE[:1], principal_key="", max_tokens=12, deadline_s=60, temperature=1.5, seed=seed
-        ).text()
-
-    assert answer(1) == answer(1)
-    assert len({answer(seed) for seed in range(4)}) > 1
-
-
-def test_llama_cpp_writes_nothing_and_the_interpreter_ends_with_an_answer_half_done() -> None:
-    program = """
-from models.cards import starter_chat
-from models.llamacpp import LlamaEngine
-from models.templates import Segment
-engine = LlamaEngine(starter_chat(), context_length=1024)
-generation = engine.generate([Segment("once upon a time")], principal_key="", max_tokens=900, deadline_s=60)
-print(len(next(iter(generation))) > 0)
-"""
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
-
-
-def test_a_model_of_an_unknown_architecture_is_one_sentence(starter: ModelCard, tmp_path: Path) -> None:
-    path = tmp_path / "model.gguf"
-    path.write_bytes(starter.path.read_bytes().replace(b"\x05\0\0\0\0\0\0\0llama", b"\x05\0\0\0\0\0\0\0lamla", 1))
-    engine = LlamaEngine(local_chat(path))
-    with pytest.raises(ModelFileError, match="unknown model architecture") as caught:
-        engine.load()
-    engine.close()
-
-    assert str(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_importing_the_engine_loads_no_native_library_and_starts_no_thread() -> None:
-    program = (
-        "import sys, threading, models.llamacpp, models.chat, models.embedders, models.llamacpp_embed, models.fakes\n"
-        "print([m for m in ('llama_cpp', 'wordllama', 'chromadb') if m in sys.modules], threading.active_count())"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    assert done.stdout == "[] 1\n"
-
-
-def test_the_build_describes_itself_in_one_line() -> None:
-    line = build_info()
-
-    assert line.startswith("llama-cpp-python 0.")
-    assert "GPU" in line or "CPU only" in line
-    assert "\n" not in line

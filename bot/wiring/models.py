@@ -1,0 +1,281 @@
+"""The models of an installation, built from its settings. Nothing is loaded before its first use."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack
+from dataclasses import replace
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, cast
+
+from bot import prompting
+from bot.errors import SettingsError
+from bot.generating import AnswerModel, ModelCall
+from bot.prompting import Budget
+from bot.settings import Settings
+from bot.settings_file import is_secret, masked
+from bot.wiring.components import ComponentChat, ComponentEmbeddings, make_component
+from models.cards import ModelCard, local_chat, starter_chat
+from models.embedders import Embedder, WordLlamaEmbeddings
+from models.engine import ChatEngine, EngineOptions
+from models.gguf import check
+from models.library import Library
+from models.speed import Speed, SpeedBook, measure
+
+if TYPE_CHECKING:
+    from langchain_core.language_models import BaseChatModel
+
+    from models.chat import ChatKura
+
+LIBRARY = "models"
+"""Folder of installed models, inside the data folder."""
+SPEEDS = "speeds.json"
+ADAPTER = "adapter"
+"""The name under which an engine knows the one LoRA adapter of its card."""
+
+
+def model_library(settings: Settings) -> Library:
+    """The models that were pulled or added."""
+    return Library(settings.data_dir / LIBRARY)
+
+
+def speed_book(settings: Settings) -> SpeedBook:
+    """What `kura models bench` measured here."""
+    return SpeedBook(settings.data_dir / SPEEDS)
+
+
+def model_card(settings: Settings) -> ModelCard:
+    """The card of the local chat model that is set; raises ModelFileError if it is not installed."""
+    chosen = settings.model
+    if chosen.name:
+        card = model_library(settings).card(chosen.name)
+        if card.kind != "chat":
+            raise SettingsError(
+                f"model.name: {chosen.name} is no chat model but of the kind {card.kind}: name another."
+            )
+        return card
+    if chosen.path is None:
+        return starter_chat()
+    card = local_chat(chosen.path, template=chosen.template, context_length=chosen.context_length, sha256=chosen.sha256)
+    return replace(card, adapter=chosen.adapter)
+
+
+def fast_card(settings: Settings) -> ModelCard:
+    """As `model_card`, the starter in the form this machine runs fastest; it is made at the first call, in seconds."""
+    if settings.model.name or settings.model.path:
+        return model_card(settings)
+    from models.starter import starter_requantised
+
+    return starter_requantised(settings.data_dir / LIBRARY)
+
+
+def engine_options(settings: Settings, card: ModelCard, *, alone: bool) -> EngineOptions:
+    """How the settings want a model run; `alone` is for one question at a time, which needs one slot."""
+    chosen = settings.model
+    return EngineOptions(
+        context_length=min(chosen.context_length, card.context_length),
+        slots=1 if alone else chosen.slots,
+        threads=chosen.threads,
+        n_gpu_layers=chosen.gpu_layers,
+        split_mode=chosen.split_mode,
+        main_gpu=chosen.main_gpu,
+        flash_attention=chosen.flash_attention,
+    )
+
+
+def make_engine(settings: Settings, card: ModelCard, *, alone: bool) -> ChatEngine:
+    """An engine for this card: in this process if it serves one person `alone`, else in a child process of its own."""
+    options = engine_options(settings, card, alone=alone)
+    adapters = {ADAPTER: card.adapter} if card.adapter else {}
+    pinned = prompting.pinned(card.template)
+    if alone:
+        from models.llamacpp import LlamaEngine
+
+        return LlamaEngine(card, options, pinned=pinned, adapters=adapters)
+    from models.process import ProcessEngine
+
+    return ProcessEngine(card, options, pinned=pinned, adapters=adapters)
+
+
+def answer_model(settings: Settings, closing: ExitStack, *, style: str | None, alone: bool) -> AnswerModel:
+    """The model that answers: a component, a server, or a local file, which is verified now and loaded at first use."""
+    if settings.model.component:
+        return _component_model(settings, style)
+    if settings.model.servers:
+        return _served_model(settings, closing, style)
+    card = model_card(settings)
+    check(card.path, card.sha256)
+    return _local_model(settings, closing, card, style, alone=alone)
+
+
+def _component_model(settings: Settings, style: str | None) -> AnswerModel:
+    from langchain_core.language_models import BaseChatModel
+
+    chosen = settings.model
+    port: type[Any] = BaseChatModel
+    chat = make_component(chosen.component, chosen.arguments, port, "model.component")
+    return AnswerModel(
+        name=chosen.component.rsplit(".", 1)[-1],
+        style=_style(style or chosen.answer_style or "generate"),
+        context_length=chosen.context_length,
+        chat=lambda: cast("BaseChatModel", ComponentChat(chat, chosen.component)),
+        count_tokens=estimate_tokens,
+        arguments=lambda call: {"max_tokens": call.max_tokens},
+    )
+
+
+def _served_model(settings: Settings, closing: ExitStack, style: str | None) -> AnswerModel:
+    from models.served import ChatServed
+
+    chosen = settings.model
+    chat = ChatServed(
+        base_urls=chosen.servers,
+        model_name=chosen.served_model,
+        api_key_file=chosen.api_key_file,
+        ca_file=chosen.ca_file,
+    )
+    closing.callback(chat.close)
+    return AnswerModel(
+        name=chosen.served_model,
+        style=_style(style or chosen.answer_style or "generate"),
+        context_length=chosen.context_length,
+        chat=lambda: chat,
+        count_tokens=chat.get_num_tokens,
+        arguments=lambda call: {"max_tokens": call.max_tokens, "conversation": f"{_person(call)}/{call.thread}"},
+    )
+
+
+def _local_model(
+    settings: Settings, closing: ExitStack, card: ModelCard, style: str | None, *, alone: bool
+) -> AnswerModel:
+    chosen = settings.model
+    local = LocalChat(settings, closing, alone=alone)
+    return AnswerModel(
+        name=card.name,
+        style=_style(style or chosen.answer_style or card.answer_style),
+        context_length=min(chosen.context_length, card.context_length),
+        chat=local.chat,
+        count_tokens=lambda text: local.chat().get_num_tokens(text),
+        arguments=lambda call: {
+            "principal_key": _person(call),
+            "max_tokens": call.max_tokens,
+            "on_waiting": call.on_waiting,
+            "adapter": ADAPTER if card.adapter else "",
+        },
+        budget=local.budget,
+    )
+
+
+class LocalChat:
+    """A local model, opened at its first use by whichever thread comes first."""
+
+    def __init__(self, settings: Settings, closing: ExitStack, *, alone: bool) -> None:
+        self._settings = settings
+        self._closing = closing
+        self._alone = alone
+        self._opening = threading.Lock()
+        self._chat: ChatKura | None = None
+        self._speed: Speed | None = None
+
+    def chat(self) -> ChatKura:
+        """The model, loaded; raises ModelFileError, EngineFailed."""
+        with self._opening:
+            if self._chat is None:
+                self._chat = self._open()
+            return self._chat
+
+    def budget(self) -> Budget:
+        """How much of a prompt is read before the first word is due."""
+        self.chat()
+        seconds = self._settings.model.first_token_s
+        if self._speed is None:
+            return Budget(None, "no speed was measured: run `kura models bench`")
+        return Budget(
+            self._speed.prompt_tokens_within(seconds), f"{seconds:g} s at {self._speed.prefill:g} tokens a second"
+        )
+
+    def _open(self) -> ChatKura:
+        from models.chat import ChatKura
+
+        card = fast_card(self._settings)
+        engine = make_engine(self._settings, card, alone=self._alone)
+        self._closing.callback(engine.close)
+        engine.load()
+        options, book = engine_options(self._settings, card, alone=self._alone), speed_book(self._settings)
+        self._speed = book.get(card, options)
+        if self._speed is None and not self._alone:  # a server has the seconds it takes, once
+            self._speed = measure(engine)
+            book.put(card, options, self._speed)
+        return ChatKura(engine=engine, model_name=card.name, template=card.template)
+
+
+def make_embedder(settings: Settings) -> Embedder:
+    """The embedder that is set; nothing is loaded yet. Raises ModelFileError for a name that is not installed."""
+    chosen = settings.embedder
+    if chosen.component:
+        from langchain_core.embeddings import Embeddings
+
+        component = make_component(chosen.component, chosen.arguments, Embeddings, "embedder.component")
+        return ComponentEmbeddings(component, name=_component_name(settings), languages=chosen.languages)
+    if chosen.path is None and not chosen.name:
+        return WordLlamaEmbeddings()
+    from models.llamacpp_embed import LlamaEmbeddings
+
+    if chosen.path is None:
+        card = model_library(settings).card(chosen.name)
+        if card.kind != "embedding":
+            raise SettingsError(f"embedder.name: {chosen.name} is of the kind {card.kind}: name an embedding model.")
+        return LlamaEmbeddings(
+            card.path,
+            sha256=card.sha256,
+            pooling=card.pooling,
+            query_prefix=chosen.query_prefix or card.query_prefix,
+            passage_prefix=chosen.passage_prefix or card.passage_prefix,
+            context_length=card.context_length,
+            threads=settings.model.threads,
+            n_gpu_layers=settings.model.gpu_layers,
+            languages=chosen.languages or card.languages,
+        )
+    return LlamaEmbeddings(
+        chosen.path,
+        sha256=chosen.sha256,
+        pooling=chosen.pooling,
+        query_prefix=chosen.query_prefix,
+        passage_prefix=chosen.passage_prefix,
+        threads=settings.model.threads,
+        n_gpu_layers=settings.model.gpu_layers,
+        languages=chosen.languages,
+    )
+
+
+def _component_name(settings: Settings) -> str:
+    """What tells an embedder that is a component from others: its path and arguments. A new key is no new embedder."""
+    arguments = masked(settings.embedder.arguments)
+    told = sorted((key, value) for key, value in arguments.items() if not is_secret(key))
+    return f"{settings.embedder.component} {told}"
+
+
+def made_index(settings: Settings, fingerprint: str) -> bool:
+    """Whether the embedder that is set has this fingerprint; calls no component to find out."""
+    if settings.embedder.component:
+        return fingerprint.endswith("-" + sha256(_component_name(settings).encode()).hexdigest()[:12])
+    return fingerprint == make_embedder(settings).fingerprint
+
+
+def estimate_tokens(text: str) -> int:
+    """At least as many tokens as any tokenizer in use makes of a text: one for three bytes of it, rounded up.
+
+    For models whose tokenizer is not here. English has about four bytes a token, Japanese about three.
+    """
+    return len(text.encode()) // 3 + 1
+
+
+def _person(call: ModelCall) -> str:
+    """Under which key a model may use again what it computed: the asker as that audience."""
+    return f"{call.principal.audience}/{call.principal.id}"
+
+
+def _style(name: str) -> Any:
+    if name not in ("quote", "generate"):
+        raise SettingsError(f"There is no answer style {name!r}: use quote or generate.")
+    return name
