@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
-.PHONY: demo test check serve install lock clean
+.PHONY: demo test check serve install install-gpu lock clean
 
 demo: $(VENV)/.runtime
 	@$(BIN)/python examples/demo.py
@@ -21,6 +21,11 @@ check: $(VENV)/.dev
 	@$(BIN)/mypy
 
 install: $(VENV)/.runtime
+
+# make install-gpu GPU=cuda (or metal, vulkan, rocm): llama.cpp compiled for the GPU; its toolkit must be there.
+install-gpu:
+	@$(PYTHON) deploy/install.py $(VENV) deploy/requirements.txt $(or $(GPU),$(error say which: make install-gpu GPU=cuda, metal, vulkan or rocm))
+	@touch $(VENV)/.runtime
 
 # 1. The build tools, 2. llama-cpp-python compiled for this machine (pip keeps the wheel), 3. everything, by hash.
 $(VENV)/.runtime: deploy/requirements.txt deploy/requirements-build.txt pyproject.toml

@@ -41,7 +41,7 @@ from bot.grounding import GroundedProse
 from bot.identity import ANONYMOUS, new_thread
 from bot.prompting import Prompt
 from bot.store import ConversationStore, Turn
-from models.engine import Waiting
+from models.engine import EngineState, Waiting
 from retrieval.access import Principal
 from retrieval.authority import StoredDocument
 from retrieval.documents import Hit
@@ -186,6 +186,15 @@ class Assistant:
             if not answered:
                 await run.on_chain_error(error)
             raise
+
+    async def warm_up(self) -> None:
+        """Open the model, if answers need it, so that the first question does not wait for that."""
+        if self._model.style == "generate":
+            await self._bridge.run(self._model.chat)
+
+    def engine_state(self) -> EngineState | None:
+        """What the model's engine is doing; None where there is none, or none yet."""
+        return self._model.state()
 
     async def search(self, text: str, *, principal: Principal, k: int = 10) -> list[Hit]:
         """The `k` best passages; raises BadQuestion."""

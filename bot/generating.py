@@ -13,7 +13,7 @@ from langchain_core.runnables import RunnableConfig
 
 from bot.answers import Style
 from bot.prompting import NO_BUDGET, Budget, Prompt
-from models.engine import Waiting
+from models.engine import EngineState, Waiting
 from retrieval.access import Principal
 
 
@@ -40,6 +40,8 @@ class AnswerModel:
     """What to hand to each call of the model."""
     budget: Callable[[], Budget] = lambda: NO_BUDGET
     """How much of a prompt is read before the first word is due."""
+    state: Callable[[], EngineState | None] = lambda: None
+    """What its engine is doing, for monitoring."""
 
 
 async def stream(

@@ -30,7 +30,7 @@ _TEMPLATE = """\
 
 # The chat model. Without one: the starter model, which quotes sentences and writes none. `kura models list` shows others.
 # [model]
-# name = "Qwen3-8B-Q4_K_M"             # installed by `kura models pull` or `kura models add`
+# name = "qwen3-8b-Q4_K_M"             # installed by `kura models pull` or `kura models add`
 # path = "models/my-model.gguf"        # in place of a name: a file where it lies
 # sha256 = ""                          # its checksum; a file that differs is refused
 # template = "chatml"                  # the chat template it was trained with
@@ -48,7 +48,7 @@ _TEMPLATE = """\
 
 # The embedder. Without one: the starter embedder (English).
 # [embedder]
-# name = "multilingual-e5-small"       # installed by `kura models pull`; or a file of your own:
+# name = "bge-m3-Q8_0"                 # installed by `kura models pull`; or a file of your own:
 # path = "models/my-embedder.gguf"
 # query_prefix = "query: "
 # passage_prefix = "passage: "

@@ -6,6 +6,7 @@ Knows no people, documents or LangChain. Nothing is loaded before the first requ
 from __future__ import annotations
 
 import atexit
+import logging
 import threading
 import time
 from collections import deque
@@ -40,6 +41,7 @@ CLOSE_S = 10.0
 MOST_SCORE_JOBS = 16
 """Score jobs that may wait; each is worked on between two steps of the answers."""
 _DONE = object()
+_log = logging.getLogger(__name__)
 
 
 class LlamaEngine:
@@ -233,6 +235,7 @@ class LlamaEngine:
                     del jobs[0]
                 scheduler.step()
             except Exception as error:  # noqa: BLE001 - the readers must hear of it, and the thread must live on
+                _log.exception("The engine of %s failed.", self.card.name)
                 failed = EngineFailed(f"The engine of {self.card.name} failed ({type(error).__name__}); ask again.")
                 failed.__cause__ = error
                 scheduler.stop(failed)

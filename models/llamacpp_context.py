@@ -76,7 +76,7 @@ class LlamaContext:
         params.n_seq_max = sequences
         params.kv_unified = shared
         params.n_threads = params.n_threads_batch = model.options.threads or available_cores()
-        params.flash_attn_type = _FLASH[model.options.flash_attention]
+        params.flash_attn_type = _flash_attention(model.options)
         params.no_perf = True
         context = native.llama_init_from_model(model.handle, params)
         if not context:
@@ -152,7 +152,7 @@ class LlamaContext:
         if name == self._adapter:
             return
         chosen = [self._model.adapters[name]] if name else []
-        pointers = (ctypes.c_void_p * len(chosen))(*chosen)
+        pointers = (native.llama_adapter_lora_p_ctypes * len(chosen))(*chosen)
         scales = (ctypes.c_float * len(chosen))(*[1.0] * len(chosen))
         if native.llama_set_adapters_lora(self._context, pointers, len(chosen), scales):
             raise EngineFailed(
@@ -170,6 +170,14 @@ class LlamaContext:
 
     def close(self) -> None:
         native.llama_free(self._context)
+
+
+def _flash_attention(options: EngineOptions) -> int:
+    """On a GPU, llama.cpp decides. On a CPU it would switch it on, and be slower by it: writing at a depth of 1,165 tokens
+    65 tokens a second with and 94 without, reading the first 512 tokens 566 and 476, later ones 288 and 327
+    (`benchmarks/results.md`)."""
+    auto = options.flash_attention == "auto"
+    return int(_FLASH["off"] if auto and not options.n_gpu_layers else _FLASH[options.flash_attention])
 
 
 class _Batch:

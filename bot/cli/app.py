@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from bot.cli import ask, ingest, inspect, serve
+from bot.cli.models import models_app
 from bot.cli.options import Config, DataDir, Global
 from models.offline import forbid_telemetry
 
@@ -51,6 +52,7 @@ app.command("repair")(ingest.repair)
 config_app = typer.Typer(no_args_is_help=True, help="The settings in force.")
 config_app.command("show")(inspect.config_show)
 app.add_typer(config_app, name="config")
+app.add_typer(models_app, name="models")
 
 
 def run() -> None:

@@ -1,4 +1,4 @@
-"""`kura models`: list, show, pull, add, remove, verify, quantize."""
+"""`kura models`: list, show, pull, add, remove, verify, bench, quantize."""
 
 from __future__ import annotations
 
@@ -21,8 +21,11 @@ if TYPE_CHECKING:
     from models.download import Progress, Wanted
     from models.library import Library
 
-SECTIONS = {"chat": "model", "embedding": "embedder", "reranker": "reranker"}
-"""Where kura.toml names a model of each kind."""
+SECTIONS = {"chat": "model", "embedding": "embedder"}
+"""Where kura.toml names a model of each kind; search does not rerank yet."""
+
+PASSAGE_TOKENS = 250
+"""What a passage of usual length takes, in round numbers."""
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="As `kura models list` shows it.", show_default=False)]
 NewName = Annotated[str, typer.Option("--name", metavar="NAME", help="What to call it here.", show_default=False)]
@@ -228,6 +231,38 @@ def quantize(
         _say_installed(library.adopt(part, use, name=called))
 
 
+@models_app.command("bench")
+def bench(
+    context: typer.Context,
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Default: the model that is set.", show_default=False)
+    ] = "",
+    as_json: Json = False,
+    data_dir: DataDir = None,
+    config: Config = None,
+) -> None:
+    """Measure how fast a model reads and writes here, and keep it: answers are planned by it. Takes some seconds."""
+    from dataclasses import asdict
+
+    from bot.cli.output import print_json
+    from bot.wiring.models import measure_speed
+
+    chosen = settings(context, data_dir, config)
+    if name:
+        overrides = chosen.model.model_dump() | {"name": name, "path": None, "servers": (), "component": ""}
+        chosen = chosen.model_copy(update={"model": type(chosen.model).model_construct(**overrides)})
+    card, speed = measure_speed(chosen)
+    if as_json:
+        print_json({"model": card.name, **asdict(speed)})
+        return
+    tokens = speed.prompt_tokens_within(chosen.model.first_token_s)
+    typer.echo(f"{card.name}: reads {speed.prefill:,.0f} tokens a second, writes {speed.decode:,.0f}.")
+    typer.echo(
+        f"In {chosen.model.first_token_s:g} seconds (model.first_token_s) it reads {tokens:,} tokens:"
+        f" some {max(1, tokens // PASSAGE_TOKENS)} passages."
+    )
+
+
 def _library(context: typer.Context, data_dir: Path | None, config: Path | None) -> Library:
     from models.library import Library
 
@@ -318,8 +353,12 @@ def _size(size: int) -> str:
 
 
 def _say_installed(card: ModelCard) -> None:
+    section = SECTIONS.get(card.kind)
+    if section is None:
+        typer.echo(f"Installed {card.name}. Kura's own search does not rerank yet; it can be used from Python.")
+        return
     typer.echo(f"Installed {card.name}. To use it, put into kura.toml:\n")
-    typer.echo(f'[{SECTIONS[card.kind]}]\nname = "{card.name}"')
+    typer.echo(f'[{section}]\nname = "{card.name}"')
 
 
 @contextmanager

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
 
 from bot.answers import Answer
+from models.engine import EngineState
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -12,11 +17,28 @@ _ASK_BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0, 80.0)
 """From a quote out of a warm index to a long answer of a large model on a CPU."""
 
 
-class Metrics:
-    """What a server counts."""
+_GAUGES = {
+    "slots": "Answers the model can write at once.",
+    "active": "Answers being written.",
+    "waiting": "Requests in the queue in front of the model.",
+    "parked_bytes": "Memory that idle conversations take.",
+}
+_COUNTERS = {
+    "requests": "Requests the model has worked on.",
+    "prompt_tokens": "Tokens of their prompts.",
+    "cached_tokens": "Of those, tokens that were still in memory.",
+    "completion_tokens": "Tokens written.",
+    "restarts": "How often the model's process was started again.",
+}
+"""Fields of `EngineState`."""
 
-    def __init__(self) -> None:
+
+class Metrics:
+    """What a server counts; `engine` says what the model's engine is doing, if there is one in this installation."""
+
+    def __init__(self, engine: Callable[[], EngineState | None] = lambda: None) -> None:
         self._registry = CollectorRegistry()
+        self._registry.register(_Engine(engine))
         self._requests = Counter(
             "kura_http_requests",
             "HTTP requests answered, by method, route and status (499: the client went away first).",
@@ -45,3 +67,23 @@ class Metrics:
     def exposition(self) -> bytes:
         """All counts, in Prometheus' text format."""
         return generate_latest(self._registry)
+
+
+class _Engine(Collector):
+    """The engine's own counts, asked for when somebody looks."""
+
+    def __init__(self, state: Callable[[], EngineState | None]) -> None:
+        self._state = state
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing is asked before somebody looks."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        state = self._state()
+        if state is None:
+            return
+        for name, text in _GAUGES.items():
+            yield GaugeMetricFamily(f"kura_engine_{name}", text, value=getattr(state, name))
+        for name, text in _COUNTERS.items():
+            yield CounterMetricFamily(f"kura_engine_{name}", text, value=getattr(state, name))

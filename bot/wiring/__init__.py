@@ -120,7 +120,7 @@ def web_app(kura: Kura) -> Callable[..., Coroutine[Any, Any, None]]:
 
     clients = [Client(c.name, frozenset(c.groups) | {EVERYBODY}, c.token_sha256) for c in kura.settings.server.clients]
     token = discord_token(kura.settings)
-    background = []
+    background = [kura.assistant.warm_up]
     if token:
         from bot.discord_bot.supervise import run_discord
 
@@ -129,7 +129,7 @@ def web_app(kura: Kura) -> Callable[..., Coroutine[Any, Any, None]]:
         assistant=kura.assistant,
         identify=BearerTokens(clients),
         readiness=kura.readiness,
-        metrics=Metrics(),
+        metrics=Metrics(kura.assistant.engine_state),
         version=metadata.version("kurabot"),
         hosts=frozenset(kura.settings.server.hosts),
         background=background,

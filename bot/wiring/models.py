@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
@@ -17,7 +17,7 @@ from bot.settings_file import is_secret, masked
 from bot.wiring.components import ComponentChat, ComponentEmbeddings, make_component
 from models.cards import ModelCard, local_chat, starter_chat
 from models.embedders import Embedder, WordLlamaEmbeddings
-from models.engine import ChatEngine, EngineOptions
+from models.engine import ChatEngine, EngineOptions, EngineState
 from models.gguf import check
 from models.library import Library
 from models.speed import Speed, SpeedBook, measure
@@ -97,15 +97,26 @@ def make_engine(settings: Settings, card: ModelCard, *, alone: bool) -> ChatEngi
     return ProcessEngine(card, options, pinned=pinned, adapters=adapters)
 
 
-def answer_model(settings: Settings, closing: ExitStack, *, style: str | None, alone: bool) -> AnswerModel:
+def measure_speed(settings: Settings) -> tuple[ModelCard, Speed]:
+    """Measure how fast the local model that is set reads and writes here, and keep it. Raises what models raise."""
+    if settings.model.component or settings.model.servers:
+        raise SettingsError("model: what runs on a server is not measured here: name a local model.")
+    card = fast_card(settings)
+    with closing(make_engine(settings, card, alone=True)) as engine:
+        speed = measure(engine)
+    speed_book(settings).put(card, engine_options(settings, card, alone=True), speed)
+    return card, speed
+
+
+def answer_model(settings: Settings, stack: ExitStack, *, style: str | None, alone: bool) -> AnswerModel:
     """The model that answers: a component, a server, or a local file, which is verified now and loaded at first use."""
     if settings.model.component:
         return _component_model(settings, style)
     if settings.model.servers:
-        return _served_model(settings, closing, style)
+        return _served_model(settings, stack, style)
     card = model_card(settings)
     check(card.path, card.sha256)
-    return _local_model(settings, closing, card, style, alone=alone)
+    return _local_model(settings, stack, card, style, alone=alone)
 
 
 def _component_model(settings: Settings, style: str | None) -> AnswerModel:
@@ -124,7 +135,7 @@ def _component_model(settings: Settings, style: str | None) -> AnswerModel:
     )
 
 
-def _served_model(settings: Settings, closing: ExitStack, style: str | None) -> AnswerModel:
+def _served_model(settings: Settings, stack: ExitStack, style: str | None) -> AnswerModel:
     from models.served import ChatServed
 
     chosen = settings.model
@@ -134,7 +145,7 @@ def _served_model(settings: Settings, closing: ExitStack, style: str | None) -> 
         api_key_file=chosen.api_key_file,
         ca_file=chosen.ca_file,
     )
-    closing.callback(chat.close)
+    stack.callback(chat.close)
     return AnswerModel(
         name=chosen.served_model,
         style=_style(style or chosen.answer_style or "generate"),
@@ -146,10 +157,10 @@ def _served_model(settings: Settings, closing: ExitStack, style: str | None) -> 
 
 
 def _local_model(
-    settings: Settings, closing: ExitStack, card: ModelCard, style: str | None, *, alone: bool
+    settings: Settings, stack: ExitStack, card: ModelCard, style: str | None, *, alone: bool
 ) -> AnswerModel:
     chosen = settings.model
-    local = LocalChat(settings, closing, alone=alone)
+    local = LocalChat(settings, stack, alone=alone)
     return AnswerModel(
         name=card.name,
         style=_style(style or chosen.answer_style or card.answer_style),
@@ -163,15 +174,16 @@ def _local_model(
             "adapter": ADAPTER if card.adapter else "",
         },
         budget=local.budget,
+        state=local.state,
     )
 
 
 class LocalChat:
     """A local model, opened at its first use by whichever thread comes first."""
 
-    def __init__(self, settings: Settings, closing: ExitStack, *, alone: bool) -> None:
+    def __init__(self, settings: Settings, stack: ExitStack, *, alone: bool) -> None:
         self._settings = settings
-        self._closing = closing
+        self._stack = stack
         self._alone = alone
         self._opening = threading.Lock()
         self._chat: ChatKura | None = None
@@ -194,12 +206,16 @@ class LocalChat:
             self._speed.prompt_tokens_within(seconds), f"{seconds:g} s at {self._speed.prefill:g} tokens a second"
         )
 
+    def state(self) -> EngineState | None:
+        """What the engine is doing; None before it was opened."""
+        return self._chat.engine.state() if self._chat is not None else None
+
     def _open(self) -> ChatKura:
         from models.chat import ChatKura
 
         card = fast_card(self._settings)
         engine = make_engine(self._settings, card, alone=self._alone)
-        self._closing.callback(engine.close)
+        self._stack.callback(engine.close)
         engine.load()
         options, book = engine_options(self._settings, card, alone=self._alone), speed_book(self._settings)
         self._speed = book.get(card, options)

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.prompting import TOKENS_PER_MESSAGE, build
+from bot.prompting import SYSTEM, TOKENS_PER_MESSAGE, Budget, build, pinned
 from bot.store import Turn
 from models.errors import PromptTooLong
+from models.templates import Message, render
 from retrieval.documents import Hit
 
 
@@ -43,7 +44,7 @@ def test_with_room_everything_is_there_in_order() -> None:
 
 
 def test_passages_come_before_old_turns() -> None:
-    prompt = build("What is it?", TURNS, hits([100]), context_length=360, count_tokens=words)
+    prompt = build("What is it?", TURNS, hits([100]), context_length=420, count_tokens=words)
     assert len(prompt.passages) == 1
     assert len(prompt.messages) < 8
 
@@ -51,3 +52,41 @@ def test_passages_come_before_old_turns() -> None:
 def test_a_question_that_does_not_fit_is_said() -> None:
     with pytest.raises(PromptTooLong, match="shorten it"):
         build("word " * 500, [], hits([5]), context_length=512, count_tokens=words)
+
+
+def test_a_budget_leaves_out_passages_and_turns_and_the_plan_says_so() -> None:
+    def plan(tokens: int | None) -> tuple[int, int]:
+        budget = Budget(tokens, "3 s at 100 tokens a second")
+        prompt = build("What is it?", TURNS, hits([100] * 6), context_length=4000, count_tokens=words, budget=budget)
+        assert (prompt.plan.passages, prompt.plan.offered) == (len(prompt.passages), 6)
+        assert prompt.plan.turns == (len(prompt.messages) - 2) // 2
+        assert prompt.plan.budget == budget
+        return prompt.plan.passages, prompt.plan.turns
+
+    assert plan(None) == plan(4000) == (6, 3)
+    assert plan(700) == (6, 0)
+    assert plan(300) == (2, 0)
+
+
+def test_one_passage_stands_in_the_prompt_whatever_the_budget_says() -> None:
+    prompt = build("What is it?", [], hits([100, 5]), context_length=4000, count_tokens=words, budget=Budget(0, "slow"))
+
+    assert prompt.plan.passages == 1
+    assert prompt.plan.tokens >= 100
+
+
+@given(st.integers(0, 1500), st.lists(st.integers(1, 400), min_size=1, max_size=10))
+def test_more_than_one_passage_never_exceeds_the_budget(tokens: int, sizes: list[int]) -> None:
+    budget = Budget(tokens, "")
+    prompt = build("What is it?", TURNS, hits(sizes), context_length=4000, count_tokens=words, budget=budget)
+
+    if prompt.plan.passages > 1 or prompt.plan.turns:
+        assert prompt.plan.tokens - words(SYSTEM) - TOKENS_PER_MESSAGE <= tokens
+
+
+def test_what_is_pinned_begins_every_prompt() -> None:
+    beginning = pinned("chatml")
+    prompt = render("chatml", [Message("system", SYSTEM), Message("user", "x")])
+
+    assert beginning
+    assert tuple(prompt[: len(beginning)]) == beginning

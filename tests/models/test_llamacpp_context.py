@@ -51,7 +51,9 @@ def alone(context: LlamaContext, sequence: int, tokens: list[int]) -> np.ndarray
 
 
 def assert_alike(ours: np.ndarray, theirs: np.ndarray) -> None:
-    assert np.abs(ours - theirs).max() < 0.25  # float noise: another order of additions
+    """Up to float noise, which comes from another order of additions; another text has a correlation far below."""
+    assert np.corrcoef(ours, theirs)[0, 1] > 0.995
+    assert ours[theirs.argmax()] > ours.max() - 0.5
 
 
 def test_a_prompt_in_pieces_and_among_others_scores_as_it_does_alone(context: LlamaContext, tokens: list[int]) -> None:

@@ -7,7 +7,9 @@ import pytest
 import structlog
 from starlette.testclient import TestClient
 
+from bot.answers import Queued, Searching
 from bot.fakes import ScriptedAssistant
+from models.errors import EngineBusy, EngineFailed
 from retrieval.errors import IndexDamaged, NotFound
 
 Site = Callable[..., TestClient]
@@ -103,3 +105,20 @@ def test_a_method_that_is_not_taken_is_answered_with_those_that_are(site: Site) 
     response = site().get("/v1/ask")
     assert response.status_code == 405
     assert response.headers["allow"] == "POST"
+
+
+@pytest.mark.parametrize(("fault", "seconds"), [(EngineBusy("12 wait.", 7.2), 8), (EngineFailed("It ended."), 5)])
+def test_a_busy_model_says_when_to_come_back(site: Site, fault: Exception, seconds: int) -> None:
+    response = site(ScriptedAssistant([fault])).post("/v1/ask", json={"question": "何?"})
+
+    assert response.status_code == 503
+    assert response.headers["retry-after"] == str(seconds)
+    assert response.json()["error"]["retry_after_s"] == seconds
+
+
+def test_a_busy_model_says_so_in_a_stream_too(site: Site) -> None:
+    client = site(ScriptedAssistant([Searching("何"), Queued(2, 9.5), EngineBusy("12 wait.", 7.2)]))
+    text = client.post("/v1/ask", json={"question": "何?"}, headers={"Accept": "text/event-stream"}).text
+
+    assert 'event: queued\ndata: {"position":2,"seconds":9.5}' in text
+    assert '"retry_after_s":8' in text

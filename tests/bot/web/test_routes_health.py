@@ -8,6 +8,7 @@ from starlette.testclient import TestClient
 from bot.answers import Answer, Done, Refused
 from bot.fakes import ScriptedAssistant
 from bot.web.metrics import Metrics
+from models.engine import EngineState
 from models.errors import ModelFileError
 
 Site = Callable[..., TestClient]
@@ -68,6 +69,17 @@ def test_metrics_count_requests_by_route_and_answers_by_style(site: Site, answer
     ):
         assert line in lines
     assert "secret-id" not in response.text
+
+
+def test_the_engine_is_asked_what_it_does_when_somebody_looks(site: Site) -> None:
+    state = EngineState(slots=8, active=3, waiting=2, parked_bytes=5, requests=7, completion_tokens=90, restarts=1)
+    states = iter([None, state])
+    client = site(metrics=Metrics(lambda: next(states)))
+    assert "kura_engine" not in client.get("/metrics").text
+    lines = client.get("/metrics").text.splitlines()
+
+    for line in ("kura_engine_slots 8.0", "kura_engine_waiting 2.0", "kura_engine_restarts_total 1.0"):
+        assert line in lines
 
 
 def test_two_servers_in_one_process_count_apart(site: Site) -> None:

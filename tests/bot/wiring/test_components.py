@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,13 +10,12 @@ from pydantic import BaseModel, SecretStr
 
 from bot.errors import SettingsError
 from bot.settings import Settings, load
-from bot.wiring import listen, open_kura
 from bot.wiring.components import ComponentChat, make_component
 from bot.wiring.models import made_index, make_embedder
 from models.errors import EngineBusy, EngineFailed
 from models.fakes import HashingEmbeddings, ScriptedChat
 
-HERE = "tests.bot.test_wiring"
+HERE = "tests.bot.wiring.test_components"
 
 
 class KeyedEmbeddings(HashingEmbeddings):
@@ -111,29 +108,3 @@ def test_a_chat_model_that_does_not_answer_is_said_and_one_that_does_is_passed_t
         asyncio.run(written_by(chat))
     with pytest.raises(EngineBusy, match="Full"):
         asyncio.run(written_by(chat))
-
-
-@pytest.mark.parametrize("host", ["::1", "[::1]"])
-def test_an_ipv6_address_may_stand_in_brackets(host: str) -> None:
-    with listen(host, 0) as socket:
-        assert socket.getsockname()[0] == "::1"
-
-
-def test_readiness_looks_from_a_thread_of_the_bridge() -> None:
-    seen: list[str] = []
-
-    with open_kura(load(), holder="a test") as kura:
-
-        def probe() -> None:
-            seen.append(threading.current_thread().name)
-
-        kura.searcher.probe = probe  # type: ignore[method-assign]
-        asyncio.run(kura.readiness())
-    assert seen[0].startswith("kura")
-
-
-def test_the_folder_is_free_again_after_use(tmp_path: Path) -> None:
-    for _ in range(2):
-        with open_kura(load(), holder="a test") as kura:
-            assert kura.is_empty()
-    assert (tmp_path / "data" / "documents.db").is_file()
