@@ -49,6 +49,8 @@ from retrieval.search import Found, Searcher
 
 MAX_QUESTION = 4_000
 """Characters; a longer text is a document, not a question."""
+CUT = frozenset({"length", "deadline"})
+"""Reasons of a model to end in the middle of what it says."""
 PASSAGES = 10
 """Hits the answer is looked for in."""
 
@@ -308,7 +310,7 @@ class Assistant:
         """
         prompt = await self._fit.ainvoke(weighed, config)
         prose = GroundedProse(prompt.passages, weighed.found.rarity)
-        usage = Usage()
+        usage, reason = Usage(), ""
         chat, asked = await self._bridge.run(self._model.chat), course.question
         pieces = stream(self._model, chat, prompt, config, asked.principal, asked.thread)
         async with aclosing(pieces) as chunks:
@@ -318,12 +320,14 @@ class Assistant:
                     continue
                 if chunk.usage_metadata:
                     usage = Usage(chunk.usage_metadata["input_tokens"], chunk.usage_metadata["output_tokens"])
+                reason = chunk.response_metadata.get("finish_reason", reason)
                 for piece in prose.feed(str(chunk.text)):
                     course.first_token()
                     yield Delta(piece)
-        for piece in prose.finish():
-            course.first_token()
-            yield Delta(piece)
+        if reason not in CUT:  # of an answer that was cut, the last sentence may say the opposite of what it began to
+            for piece in prose.finish():
+                course.first_token()
+                yield Delta(piece)
         if prose.citations:
             answer = course.answer(prose.text, "generate", citations=prose.citations, usage=usage)
             await self._keep(course, weighed, answer)

@@ -52,7 +52,7 @@ _TABLE: tuple[tuple[type[Exception], int, int, bool], ...] = (
     (NotFound, 404, EXIT_FAULT, False),
     (PromptTooLong, 422, EXIT_FAULT, False),
     (EngineBusy, 503, EXIT_FAULT, False),
-    (EngineFailed, 503, EXIT_FAULT, False),
+    (EngineFailed, 503, EXIT_FAULT, True),
     (DownloadError, 502, EXIT_FAULT, True),
     (ModelError, 500, EXIT_FAULT, True),
     (DocumentError, 422, EXIT_FAULT, False),
@@ -77,6 +77,10 @@ class Explained:
     @property
     def public(self) -> str:
         """What may be said over the network: names of files and settings stay inside."""
+        if self.names_insides and self.status == 503:
+            return (
+                "Kura cannot do this just now: try again in a moment; whoever runs it will find the reason in its log."
+            )
         if self.names_insides:
             return "Kura cannot do this just now; whoever runs it will find the reason in its log."
         return self.sentence

@@ -17,7 +17,8 @@ from sqlalchemy.exc import DatabaseError
 from bot.errors import explain
 from bot.settings import Settings
 from bot.wiring import listen
-from bot.wiring.models import engine_options, made_index, make_embedder, model_card, speed_book
+from bot.wiring.models import engine_options, made_index, make_embedder, running_card, speed_book
+from models.errors import ModelError
 from models.gguf import check
 from retrieval import authority, words
 from retrieval.chroma import VectorIndex
@@ -86,13 +87,20 @@ def describe(settings: Settings) -> Status:
     return Status(
         data_dir=str(folder),
         held_by=_held_by(folder),
-        model=chosen.component or chosen.served_model or model_card(settings).name,
+        model=chosen.component or chosen.served_model or _model_name(settings),
         embedder=named.component or named.name or str(named.path or "starter (wordllama, 256 dimensions)"),
         documents=documents,
         chunks=chunks,
         bytes=size,
         sources=sources,
     )
+
+
+def _model_name(settings: Settings) -> str:
+    try:
+        return running_card(settings).name
+    except ModelError:
+        return f"{settings.model.name or 'starter'} (not installed)"
 
 
 def examine(settings: Settings) -> list[Finding]:
@@ -142,8 +150,10 @@ def _model(settings: Settings) -> str:
     if chosen.component:
         return f"{chosen.component} (not called)"
     if chosen.servers:
+        if chosen.api_key_file and not os.access(chosen.api_key_file, os.R_OK):
+            raise _Fault(f"{chosen.api_key_file} cannot be read: check model.api_key_file and its permissions")
         return f"{chosen.served_model} on {', '.join(chosen.servers)} (not called)"
-    card = model_card(settings)
+    card = running_card(settings)
     header = check(card.path, card.sha256)
     if card.adapter:
         check(card.adapter, card.adapter_sha256)

@@ -1,4 +1,4 @@
-"""The settings: read once from flags, environment and `kura.toml`, then frozen. Builds nothing (`bot/wiring.py` does).
+"""The settings: read once from flags, environment and `kura.toml`, then frozen. Builds nothing (`bot/wiring/` does).
 
 A flag wins over the environment (`KURA_SECTION_KEY`), the environment over the file, the file over the defaults.
 Unknown keys are refused, in the file and in the environment. Relative paths in the file count from the file's folder.
@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import platformdirs
 import pydantic_settings
@@ -71,6 +72,13 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _go_with(section: _Section, keys: Iterable[str], other: str) -> None:
+    """Refuses a key that would do nothing."""
+    for key in keys:
+        if getattr(section, key) != type(section).model_fields[key].default and not getattr(section, other):
+            raise ValueError(f"{key} goes with {other}, which is not set")
+
+
 class ModelSettings(_Section):
     """The chat model. With no `name`, `path`, `servers` or `component` it is the starter model."""
 
@@ -100,6 +108,12 @@ class ModelSettings(_Section):
         gt=0,
         description="Seconds until the first word is due: as many passages are read as this machine reads in that time.",
     )
+    deadline_s: float = Field(
+        120.0,
+        gt=0,
+        le=86_400,
+        description="Seconds an answer may take, waiting included; what is there by then is shown.",
+    )
     slots: int = Field(
         0,
         ge=0,
@@ -119,9 +133,13 @@ class ModelSettings(_Section):
         if bool(self.servers) != bool(self.served_model):
             raise ValueError("servers and served_model belong together")
         if self.adapter and not self.path:
-            raise ValueError(
-                "adapter goes with path; a model that has a name was given its adapter by `kura models add`"
-            )
+            raise ValueError("adapter goes with path; a named model got its adapter from `kura models add`")
+        _go_with(self, ("sha256", "template"), "path")
+        _go_with(self, ("api_key_file", "ca_file"), "servers")
+        for server in self.servers:
+            parts = urlsplit(server)
+            if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
+                raise ValueError("servers are http or https addresses, without a password or query in them")
         return self
 
 
@@ -146,6 +164,7 @@ class EmbedderSettings(_Section):
     def _one_embedder(self) -> EmbedderSettings:
         if sum(map(bool, (self.name, self.path, self.component))) > 1:
             raise ValueError("give only one of name, path and component")
+        _go_with(self, ("sha256", "pooling"), "path")
         return self
 
 

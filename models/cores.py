@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import math
 import os
 import stat
 import tempfile
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
+_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 _log = logging.getLogger(__name__)
 
 
@@ -31,9 +33,20 @@ class Cores:
             self._locks.pop().close()  # the lock goes with the file
 
 
-def available_cores() -> int:
-    """Cores this process may run on."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def available_cores(quota: Path = _QUOTA) -> int:
+    """Cores this process may run on, or as much of their time as its container has."""
+    cores = len(_numbers())
+    try:
+        share, period = quota.read_text(encoding="ascii").split()
+        return max(1, min(cores, math.ceil(int(share) / int(period))))
+    except (OSError, ValueError):  # no container, or one without a limit ("max")
+        return cores
+
+
+def _numbers() -> list[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
 
 
 def take(threads: int = 0, *, folder: Path | None = None, cores: int = 0) -> Cores:
@@ -41,8 +54,9 @@ def take(threads: int = 0, *, folder: Path | None = None, cores: int = 0) -> Cor
 
     Engines of one process share their cores. Where locks cannot be had (no writable folder), the cores are taken on trust.
     """
-    cores = cores or available_cores()
-    wanted = threads or cores
+    numbers = list(range(cores)) if cores else _numbers()
+    wanted = threads or cores or available_cores()
+    cores = len(numbers)
     try:
         place = _own_folder(folder or _usual_folder())
     except OSError as error:
@@ -50,7 +64,7 @@ def take(threads: int = 0, *, folder: Path | None = None, cores: int = 0) -> Cor
         return Cores(wanted)
     locks: list[TextIO] = []
     ours, others = 0, set[str]()
-    for number in range(cores):
+    for number in numbers:
         if len(locks) + ours == wanted:
             break
         lock, holder = _try(place / f"{number}.lock")

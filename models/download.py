@@ -33,6 +33,8 @@ from models.errors import DownloadError, ModelFileError
 from models.library import Library, Use
 
 ENDPOINT = "https://huggingface.co"
+MOST_DIGITS = 16
+"""Of a size in bytes; a longer number is nobody's file."""
 MAX_REDIRECTS = 10
 ATTEMPTS = 5
 """Tries in a row that bring less than `PROGRESS` bytes."""
@@ -84,6 +86,16 @@ class _Passing(Exception):
         self.wait_s = wait_s
 
 
+def _client(timeout_s: float) -> httpx2.Client:
+    try:
+        return httpx2.Client(timeout=timeout_s, headers={"Accept-Encoding": "identity"})
+    except (OSError, ValueError, httpx2.InvalidURL) as error:
+        raise DownloadError(
+            f"The network settings of the environment cannot be used ({type(error).__name__}): check HTTPS_PROXY, NO_PROXY"
+            " and SSL_CERT_FILE."
+        ) from error
+
+
 class Hub:
     """A hub or mirror. The token is sent to it alone, and never over plain http to another machine."""
 
@@ -119,7 +131,7 @@ class Hub:
         """
         _check_names(wanted)
         library.check_free(name, use)
-        with httpx2.Client(timeout=self._timeout_s, headers={"Accept-Encoding": "identity"}) as client:
+        with _client(self._timeout_s) as client:
             stated = self._retried(lambda: self._ask(client, wanted), wanted)
             _compare(wanted, stated)
             use = replace(use, origin=f"{wanted} at {stated.commit or wanted.revision}")
@@ -144,7 +156,7 @@ class Hub:
             size = str(headers.get("X-Linked-Size") or own.get("Content-Length", ""))
             etag = str(headers.get("X-Linked-Etag") or own.get("ETag", ""))
             return _Stated(
-                size=int(size) if size.isdecimal() else 0,
+                size=int(size) if size.isdecimal() and len(size) < MOST_DIGITS else 0,
                 etag=etag.removeprefix("W/").strip('"'),
                 commit=re.sub(r"[^\w.-]", "", headers.get("X-Repo-Commit", "")),
             )

@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,9 +28,11 @@ from models.engine import (
     Request,
     Score,
     TokenUsage,
+    Waiting,
 )
 from models.errors import EngineBusy, EngineFailed, ModelConfigError, PromptTooLong
 from models.queueing import FairQueue
+from models.requests import check, check_deadline
 from models.runs import Backend, ContextVocabulary
 from models.scheduler import Job, Scheduler
 from models.scoring import ScoreJob, steps
@@ -89,9 +92,8 @@ class LlamaEngine:
 
     def generate(self, request: Request, *, cancel: Cancel | None = None) -> Generation:
         """See `models.engine.ChatEngine.generate`."""
+        check(request)
         ends_at = time.monotonic() + request.deadline_s
-        if request.max_tokens < 1:
-            raise ModelConfigError(f"max_tokens must be at least 1, and is {request.max_tokens}; correct the settings.")
         if request.adapter and request.adapter not in self._adapters:
             known = ", ".join(sorted(self._adapters)) or "none"
             raise ModelConfigError(f"{self.card.name} has no adapter named {request.adapter!r}; it has: {known}.")
@@ -119,6 +121,7 @@ class LlamaEngine:
         cancel: Cancel | None = None,
     ) -> list[Score]:
         """See `models.engine.ChatEngine.score`."""
+        check_deadline(deadline_s)
         ends_at = time.monotonic() + deadline_s
         backend = self._loaded()
         vocabulary = backend.context.vocabulary
@@ -151,6 +154,8 @@ class LlamaEngine:
             with self._changed:
                 self._closed = True
                 self._changed.notify_all()
+            if self._backend is not None:
+                self._backend.abort()
             if self._thread is not None:
                 self._thread.join(CLOSE_S)
                 self._thread = None
@@ -192,15 +197,18 @@ class LlamaEngine:
             job.channel.put(Finished(job.ending() or "deadline", TokenUsage(prompt=len(job.prompt))))
 
     def _tell_places(self) -> None:
+        """Tell the waiting jobs their places, but for those that the thread takes up as soon as it looks."""
+        free = self._state.slots - self._state.active
         for job, place in self._queue.places():
-            job.channel.waiting = place
+            behind = place.position - free
+            job.channel.waiting = Waiting(behind, self._queue.seconds(behind)) if behind > 0 else None
 
     # --- in the engine's thread ---
 
     def _open_llama(self) -> Backend:
         gguf.check(self.card.path, self.card.sha256)
         for file in self._adapters.values():
-            gguf.check(file)
+            gguf.check(file, self.card.adapter_sha256 if file == self.card.adapter else "")
         try:
             from models.llamacpp_backend import LlamaBackend
         except (ImportError, OSError, RuntimeError) as error:
@@ -208,21 +216,25 @@ class LlamaEngine:
         return LlamaBackend(self.card, self.options, self._adapters)
 
     def _serve(self, opened: Future[Backend]) -> None:
-        try:
-            backend = self._open()
-        except BaseException as error:  # noqa: BLE001 - raised again in the thread that asked for the model
-            opened.set_exception(error)
-            return
-        vocabulary = backend.context.vocabulary
-        pinned = prompt_tokens(self._pinned, vocabulary) if self._pinned else []
-        sequences = Sequences(backend.context, parked_bytes=self.options.parked_bytes, pinned=pinned)
+        with ExitStack() as stack:
+            try:
+                backend = self._open()
+                stack.callback(backend.close)
+                tokens = tokens_of(self._pinned, backend.context.vocabulary)
+                pinned = prompt_tokens(self._pinned, backend.context.vocabulary) if tokens else []
+                sequences = Sequences(backend.context, parked_bytes=self.options.parked_bytes, pinned=pinned)
+            except BaseException as error:  # noqa: BLE001 - raised again in the thread that asked for the model
+                opened.set_exception(error)
+                return
+            self._run(backend, sequences, opened)
+
+    def _run(self, backend: Backend, sequences: Sequences, opened: Future[Backend]) -> None:
         scheduler = Scheduler(backend.context, sequences)
         with self._changed:
             self._queue.served_at_once = backend.context.sequences
             self._state = EngineState(slots=backend.context.sequences)
         opened.set_result(backend)
         self._work(backend, scheduler, sequences)
-        backend.close()
 
     def _work(self, backend: Backend, scheduler: Scheduler, sequences: Sequences) -> None:
         """Step until closed: the answers, and between two steps of them one of the scores."""
@@ -242,7 +254,7 @@ class LlamaEngine:
                 for job in jobs:
                     job.channel.put(failed)
             if score_job is not None:
-                scoring = score_job, steps(backend.scoring_context, score_job)
+                scoring = score_job, steps(backend.scoring_context, score_job, lambda: scheduler.chunk)
             if scoring is not None and next(scoring[1], _DONE) is _DONE:
                 scoring = None
         # Closed: tell everybody who still waits.
@@ -265,9 +277,9 @@ class LlamaEngine:
                 while len(taken) < scheduler.room and (job := self._queue.pop()) is not None:
                     job.channel.waiting = None
                     taken.append(job)
+                self._count(scheduler, len(taken), sequences.parked_bytes)
                 if taken:
                     self._tell_places()
-                self._count(scheduler, len(taken), sequences.parked_bytes)
                 score_job = self._score_jobs.popleft() if idle and self._score_jobs else None
                 if taken or score_job or scheduler.active or not idle:
                     return taken, score_job

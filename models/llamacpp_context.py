@@ -63,16 +63,19 @@ class LlamaModel:
 class LlamaContext:
     """The memory (KV cache) of `sequences` sequences, numbered from 0, and the steps that fill it.
 
-    `context_length` is tokens of each sequence and never above what the model was trained for. With `shared`, all
-    sequences live in one memory of that length and may share their beginnings (`fork`); otherwise each has its own, and a
-    step costs what its own sequence is long. Raises EngineFailed if there is no memory for it.
+    `context_length` is tokens of each sequence and never above what the model was trained for. `batch` is tokens of a step
+    at most. `cuttable` says whether a part of a sequence can be forgotten; what recurrent models remember cannot. With
+    `shared`, all sequences live in one memory of that length and may share their beginnings (`fork`); otherwise each has
+    its own, and a step costs what its own sequence is long. Raises EngineFailed if there is no memory for it.
     """
 
-    def __init__(self, model: LlamaModel, *, sequences: int, context_length: int, shared: bool = False) -> None:
+    def __init__(
+        self, model: LlamaModel, *, sequences: int, context_length: int, shared: bool = False, batch: int = BATCH
+    ) -> None:
         length = min(context_length, model.trained_length)
         params = native.llama_context_default_params()
         params.n_ctx = length if shared else length * sequences
-        params.n_batch = params.n_ubatch = min(BATCH, length)
+        params.n_batch = params.n_ubatch = min(batch, length)
         params.n_seq_max = sequences
         params.kv_unified = shared
         params.n_threads = params.n_threads_batch = model.options.threads or available_cores()
@@ -87,6 +90,9 @@ class LlamaContext:
         self.sequences = sequences
         self.context_length = length
         self.batch_size = int(params.n_batch)
+        self.cuttable = not (
+            native.llama_model_is_recurrent(model.handle) or native.llama_model_is_hybrid(model.handle)
+        )
         self.vocabulary = model.vocabulary
         self._model = model
         self._context: Any = context

@@ -92,9 +92,12 @@ class LlamaSampler:
             if not np.isfinite(candidates["logit"]).any():
                 raise EngineFailed("The grammar allows no token here; correct it, or ask without it.")
         if self._drawn:
+            allowed = set(candidates["id"][np.isfinite(candidates["logit"])].tolist()) if self._grammar else None
             for link in self._chance:
                 native.llama_sampler_apply(link, ctypes.byref(self._array))
             token = int(self._array.data[self._array.selected].id)
+            if allowed is not None and token not in allowed:  # llama.cpp would end the process
+                raise EngineFailed("The grammar allows no token here; correct it, or ask without it.")
         else:
             token = int(candidates["id"][candidates["logit"].argmax()])
         for link in (self._penalties, self._grammar):

@@ -21,10 +21,13 @@ from models.cards import ModelCard
 from models.engine import Cancel, EngineOptions, EngineState, Generation, Request, Score
 from models.errors import EngineBusy, EngineFailed, ModelError
 from models.process_link import Link
+from models.requests import check, check_deadline
 from models.templates import Segment
 
 COMMAND = (sys.executable, "-P", "-m", "models.process_child")
 """`-P`: the working folder is no place to import from."""
+OPEN_S = 900.0
+"""Seconds until a child that opens a model is taken for stuck: a large file on a slow disk takes minutes."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 60.0
 """Seconds before a child that ended is started again: doubled each time, from the start once a child has answered."""
 WATCH_S = 1.0
@@ -96,6 +99,7 @@ class ProcessEngine:
 
     def generate(self, request: Request, *, cancel: Cancel | None = None) -> Generation:
         """See `models.engine.ChatEngine.generate`; EngineBusy also while the child is being started again."""
+        check(request)
         ends_at = time.monotonic() + request.deadline_s
         link, cancel = self._opened(), cancel or Cancel()
         generation = Generation(cancel)
@@ -112,6 +116,7 @@ class ProcessEngine:
         cancel: Cancel | None = None,
     ) -> list[Score]:
         """See `models.engine.ChatEngine.score`."""
+        check_deadline(deadline_s)
         ends_at = time.monotonic() + deadline_s
         link, left = self._opened(), ends_at - time.monotonic()
         scoring = wire.Scoring(tuple(segments), tuple(continuations), left)
@@ -193,7 +198,7 @@ class ProcessEngine:
                     self._down = False
                 attempt.set_result(link)
                 self._watch(link)
-                pause_s = FIRST_PAUSE_S if link.answers > 1 else pause_s  # one answer is that it opened the model
+                pause_s = FIRST_PAUSE_S if link.answers else pause_s
             # 2. the time until the next one
             with self._lock:
                 following = self._attempt
@@ -224,7 +229,13 @@ class ProcessEngine:
             if self._closing.is_set():
                 link.end(self._closed())
         try:
-            self._context_length = link.ask(self._opening, wire.integer).result()
+            self._context_length = link.ask(self._opening, wire.integer).result(OPEN_S)
+        except TimeoutError:
+            late = EngineFailed(
+                f"The model {name} was not open after {OPEN_S:.0f} seconds; look at its disk, and ask again."
+            )
+            link.end(late)
+            raise _Ended(late) from None
         except ModelError as error:
             if link.failure is not None and error.args == link.failure.args:
                 raise _Ended(error) from error

@@ -166,7 +166,6 @@ class Link:
             result = wire.decoded(pending.decode, value)
             if channel is None:
                 del self._pending[ident]
-            self.answers += 1
             pending.answer.set_result(result)
         elif channel is None or not accepted or kind == "value":
             raise wire.Malformed(f"{kind} out of turn")
@@ -175,6 +174,7 @@ class Link:
         else:
             if kind == "finished":
                 del self._pending[ident]
+                self.answers += 1
             channel.put(value)
 
     def _finish(self) -> None:

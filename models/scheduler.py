@@ -5,6 +5,7 @@ Driven by one thread (`models/llamacpp.py`), which alone calls it, `interrupt` a
 
 from __future__ import annotations
 
+import copy
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -102,12 +103,18 @@ class Scheduler:
         """How many more jobs may be taken up now."""
         return self._sequences.free
 
+    @property
+    def chunk(self) -> int:
+        """Tokens of prompts in a step, so that it lasts no longer than it should; few until the machine's pace is known."""
+        return max(LEAST_CHUNK, int(self._rate * STEP_S))
+
     def take_up(self, job: Job) -> None:
         """Begin with a job; one that cannot begin is told why."""
         try:
             sampler = self._context.sampler(job.request.sampling, job.grammar)
-        except ModelError as error:
-            job.channel.put(error)
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with it, it is wrong with this job alone
+            failed = EngineFailed(f"The answer cannot be begun ({type(error).__name__}); ask in another way.")
+            job.channel.put(error if isinstance(error, ModelError) else failed)
             return
         slot = self._sequences.take(job.prompt, Owner(job.request.principal_key, job.request.adapter))
         timer = threading.Timer(max(0.0, job.ends_at - time.monotonic()), self.interrupt, (job,))
@@ -119,8 +126,11 @@ class Scheduler:
         job.cancel.then(lambda: self.interrupt(job))
 
     def interrupt(self, job: Job) -> None:
-        """Break off the running step if it is busy with this job's prompt: the job has ended. From any thread."""
-        if job in self._interruptible:
+        """Break off the running step if it is busy with this job's prompt: the job has ended. From any thread.
+
+        Not where memory cannot be cut: there, all that shared the step would have to be computed from the beginning.
+        """
+        if job in self._interruptible and self._context.cuttable:
             self._context.abort()
 
     def step(self) -> None:
@@ -172,18 +182,15 @@ class Scheduler:
 
     def _gather(self, turn: Sequence[_Active]) -> list[tuple[_Active, Run]]:
         batch = [(active, active.run(1)) for active in turn if not active.in_prompt]
-        room = min(self._context.batch_size - len(batch), self._chunk())
+        room = min(self._context.batch_size - len(batch), self.chunk)
         for active in turn:
             if active.in_prompt and room > 0:
                 # a prompt stops for a moment where the pinned prefix is whole, so that it can be kept
                 run = active.run(min(room, self._sequences.until_pinned(active.slot, active.job.prompt) or room))
                 batch.append((active, run))
                 room -= len(run.tokens)
-        return batch
-
-    def _chunk(self) -> int:
-        """Tokens of prompts in a step, so that it lasts no longer than it should."""
-        return max(LEAST_CHUNK, int(self._rate * STEP_S)) if self._rate else self._context.batch_size
+        # llama.cpp runs neighbours together only if their sequences ascend; out of order each is a pass of its own
+        return sorted(batch, key=lambda pair: pair[1].sequence)
 
     def _learn(self, batch: Sequence[tuple[_Active, Run]], seconds: float) -> None:
         count = sum(len(run.tokens) for _, run in batch)
@@ -237,4 +244,5 @@ class Scheduler:
         self._sequences.release(active.slot, forget=isinstance(outcome, ModelError))
         usage = TokenUsage(len(active.job.prompt), active.cached, active.made)
         self.ended.append(Ended(usage, time.monotonic() - active.taken_up_at))
-        active.job.channel.put(outcome)
+        # each reader its own: what is raised collects a traceback
+        active.job.channel.put(copy.copy(outcome) if isinstance(outcome, ModelError) else outcome)

@@ -14,7 +14,7 @@ import numpy as np
 
 from models.engine import Cancel, Score
 from models.errors import EngineFailed
-from models.runs import Context, Run, log_probability
+from models.runs import Aborted, Context, Run, log_probability
 
 PREFIX = 0
 """The sequence that holds the shared prompt; the others take turns at the continuations."""
@@ -31,23 +31,28 @@ class ScoreJob:
     scores: Future[list[Score]] = field(default_factory=Future)
 
 
-def steps(open_context: Callable[[], Context], job: ScoreJob) -> Iterator[None]:
-    """Work on a job; each `next` is one native step at most. At the end, or at a fault, its future is answered."""
+def steps(open_context: Callable[[], Context], job: ScoreJob, chunk: Callable[[], int]) -> Iterator[None]:
+    """Work on a job; each `next` is one native step of at most `chunk` tokens, so that nobody beside it waits long.
+
+    At the end, or at a fault, its future is answered.
+    """
     try:
         context = open_context()
         for sequence in range(context.sequences):
             context.keep(sequence, 0)
-        yield from _steps(context, job)
+        yield from _steps(context, job, lambda: min(chunk(), context.batch_size))
+    except Aborted:
+        job.scores.set_exception(EngineFailed("The model was closed; ask again after the restart."))
     except Exception as error:  # noqa: BLE001 - it is the caller's: raised again where the future is waited for
         job.scores.set_exception(error)
 
 
-def _steps(context: Context, job: ScoreJob) -> Iterator[None]:
+def _steps(context: Context, job: ScoreJob, chunk: Callable[[], int]) -> Iterator[None]:
     # 1. The shared prompt; its last token says how each continuation may begin.
     done, first = 0, np.empty(0)
     while done < len(job.prompt):
         _check(job)
-        tokens = job.prompt[done : done + context.batch_size]
+        tokens = job.prompt[done : done + chunk()]
         done += len(tokens)
         last = done == len(job.prompt)
         places = context.decode([Run(PREFIX, done - len(tokens), tokens, outputs=int(last))])
@@ -59,7 +64,7 @@ def _steps(context: Context, job: ScoreJob) -> Iterator[None]:
     for group in _groups(job.continuations, context, len(job.prompt)):
         for sequence, _ in enumerate(group, 1):
             context.fork(PREFIX, sequence)
-        for runs in _batches(group, job, context.batch_size):
+        for runs in _batches(group, job, chunk()):
             _check(job)
             places = context.decode([run for _, run in runs])
             for (number, run), place in zip(runs, places, strict=True):

@@ -81,7 +81,7 @@ class Sequences:
         pinned = shared if shared == len(self._pinned) else 0
         slot, held = self._best_slot(wanted, owner)
         number, parked = self._best_parked(wanted, owner)
-        if slot is not None and held > max(pinned, parked):
+        if slot is not None and held > pinned and held >= parked:
             if held < len(slot.tokens) // 2:
                 self._park(slot)  # most of it belongs to another conversation of the same person
             self._cut(slot, held)
@@ -89,8 +89,9 @@ class Sequences:
             slot = self._emptiest()
             self._park(slot)
             self._cut(slot, 0)
-            if parked > pinned:
-                entry = self._parked.pop(number)
+            if parked >= pinned + LEAST_PARKED:
+                entry = self._parked[number]  # stays: this may be a short question beside a long conversation
+                self._parked.move_to_end(number)
                 if self._context.restore(slot.sequence, entry.state):
                     slot.tokens = list(entry.tokens)
                     self._cut(slot, parked)
@@ -122,7 +123,7 @@ class Sequences:
         best, held = None, 0
         for slot in self._slots:
             if not slot.taken and owner.key and slot.owner == owner:
-                shared = common(slot.tokens, wanted)
+                shared = self._usable(slot.tokens, wanted)
                 if shared > held:
                     best, held = slot, shared
         return best, held
@@ -131,13 +132,21 @@ class Sequences:
         best, held = 0, 0
         for number, parked in self._parked.items():
             if owner.key and parked.owner == owner:
-                shared = common(parked.tokens, wanted)
+                shared = self._usable(parked.tokens, wanted)
                 if shared > held:
                     best, held = number, shared
         return best, held
 
+    def _usable(self, tokens: list[int], wanted: list[int]) -> int:
+        """How many of the tokens may serve a prompt: their common beginning; all or nothing where memory cannot be cut."""
+        shared = common(tokens, wanted)
+        return shared if self._context.cuttable or shared == len(tokens) else 0
+
     def _emptiest(self) -> Slot:
-        return min((slot for slot in self._slots if not slot.taken), key=lambda slot: (bool(slot.tokens), slot.used))
+        return min(
+            (slot for slot in self._slots if not slot.taken),
+            key=lambda slot: (bool(slot.tokens), slot.used, slot.sequence),
+        )
 
     def _cut(self, slot: Slot, count: int) -> None:
         kept = self._context.keep(slot.sequence, count)

@@ -25,7 +25,7 @@ from urllib.parse import urlsplit
 from models.engine import Cancel, Channel, Finished, Generation, TokenUsage
 from models.errors import EngineBusy, EngineFailed, ModelConfigError, ModelError
 from models.served_pool import Pool, Server
-from models.served_protocol import AnswerReader, refusal
+from models.served_protocol import AnswerReader, WrongServer, refusal
 
 if TYPE_CHECKING:
     import httpx2
@@ -208,7 +208,7 @@ class ServedClient:
             except EngineBusy as busy:
                 self._pool.busy(server, busy.retry_after_s)
                 error = busy
-            except EngineFailed as failed:
+            except (EngineFailed, WrongServer) as failed:
                 self._pool.failed(server, str(failed))
                 if begun():
                     raise
@@ -218,7 +218,7 @@ class ServedClient:
                 return answer
             finally:
                 server.under_way -= 1
-        raise self._pool.refusal(error) from error
+        raise (error if isinstance(error, WrongServer) else self._pool.refusal(error)) from error
 
     async def _choose(self, conversation: str, tried: list[Server]) -> Server | None:
         for server in self._pool.due():

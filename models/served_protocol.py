@@ -180,6 +180,10 @@ def vectors(body: bytes, expected: int, url: str) -> list[list[float]]:
         ) from error
 
 
+class WrongServer(ModelConfigError):
+    """This server cannot be asked as it is set up; another of the pool may be."""
+
+
 def refusal(url: str, model: str, status: int, body: object, retry_after: str | None = None) -> ModelError:
     """The error that a server's refusal means; `body` is its parsed JSON, `retry_after` the header of that name."""
     told = body.get("error", body) if isinstance(body, dict) else body
@@ -189,17 +193,16 @@ def refusal(url: str, model: str, status: int, body: object, retry_after: str | 
     said_all = " ".join([*words, told if isinstance(told, str) else ""])
     if status == 413 or (status >= 400 and _TOO_LONG.search(said_all)):
         return PromptTooLong(
-            f"The text does not fit the context of {model} on {url}; send something shorter, or give the server a "
-            "longer context."
+            f"The text does not fit the context of {model}; send something shorter, or give its server a longer context."
         )
     match status:
         case 429 | 503:
             seconds = _seconds(retry_after)
             return EngineBusy(f"The model server {url} is busy ({said}): try again in {seconds:.0f} seconds.", seconds)
         case 401 | 403:
-            return ModelConfigError(f"The model server {url} does not accept the key ({said}); check api_key_file.")
+            return WrongServer(f"The model server {url} does not accept the key ({said}); check api_key_file.")
         case 404:
-            return ModelConfigError(f"The model server {url} has no model {model} ({said}); check model and base_urls.")
+            return WrongServer(f"The model server {url} has no model {model} ({said}); check model and base_urls.")
         case _ if 400 <= status < 500 and status != 408:
             return ModelConfigError(f"The model server {url} does not take this request ({said}); check its arguments.")
     return EngineFailed(f"The model server {url} did not answer ({said}); see its log, and try again.")

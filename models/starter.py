@@ -7,7 +7,7 @@ from pathlib import Path
 
 from models import gguf
 from models.cards import ModelCard, starter_chat
-from models.errors import ModelError
+from models.errors import ModelError, ModelFileError
 from models.library import Library, Use
 from models.llamacpp_quantize import quantize_into
 
@@ -33,17 +33,34 @@ def starter_requantised(folder: Path) -> ModelCard:
         return packaged
 
 
+def requantised(folder: Path) -> ModelCard | None:
+    """The card of what `starter_requantised` has made, if it has."""
+    name = _name(starter_chat())
+    library = Library(folder)
+    return library.card(name) if name in library.names() else None
+
+
+def _name(packaged: ModelCard) -> str:
+    return packaged.name.rpartition("-")[0] + f"-{KIND}"
+
+
 def _made(library: Library, packaged: ModelCard) -> ModelCard:
-    name = packaged.name.rpartition("-")[0] + f"-{KIND}"
+    name = _name(packaged)
     origin = f"{packaged.name} {packaged.sha256}"
     with library.locked("starter-"):
         if name in library.names():
             try:
-                if library.origin(name) == origin:
+                made_from = library.origin(name)
+                if made_from == origin:
                     library.verify(name)
                     return library.card(name)
             except ModelError as error:
                 _log.warning("The starter model is made again: %s", error)
+                made_from = origin
+            if not made_from.startswith(packaged.name):
+                raise ModelFileError(
+                    f"{name} is the name of another installed model; remove that one or give it another."
+                )
             library.remove(name)
         gguf.check(packaged.path, packaged.sha256)
         with library.part(name) as part:

@@ -259,7 +259,7 @@ def bench(
     typer.echo(f"{card.name}: reads {speed.prefill:,.0f} tokens a second, writes {speed.decode:,.0f}.")
     typer.echo(
         f"In {chosen.model.first_token_s:g} seconds (model.first_token_s) it reads {tokens:,} tokens:"
-        f" some {max(1, tokens // PASSAGE_TOKENS)} passages."
+        f" about {max(1, tokens // PASSAGE_TOKENS)} of usual passages."
     )
 
 

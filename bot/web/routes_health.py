@@ -49,7 +49,7 @@ def health_router(*, readiness: Readiness, metrics: Metrics) -> APIRouter:
         return ReadyPayload()
 
     @router.get("/metrics", response_class=Response)
-    async def show_metrics() -> Response:
+    def show_metrics() -> Response:  # in a thread: the engine's process may take its time to answer
         """Counts, in Prometheus' text format."""
         return Response(metrics.exposition(), media_type=CONTENT_TYPE)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from contextlib import ExitStack, closing
 from dataclasses import replace
@@ -16,8 +17,10 @@ from bot.settings import Settings
 from bot.settings_file import is_secret, masked
 from bot.wiring.components import ComponentChat, ComponentEmbeddings, make_component
 from models.cards import ModelCard, local_chat, starter_chat
+from models.cores import available_cores
 from models.embedders import Embedder, WordLlamaEmbeddings
 from models.engine import ChatEngine, EngineOptions, EngineState
+from models.errors import EngineBusy, ModelError
 from models.gguf import check
 from models.library import Library
 from models.speed import Speed, SpeedBook, measure
@@ -30,6 +33,11 @@ if TYPE_CHECKING:
 LIBRARY = "models"
 """Folder of installed models, inside the data folder."""
 SPEEDS = "speeds.json"
+OPENING_RETRY_S = 5.0
+"""After how long somebody is told to ask again while the model is being opened."""
+MOST_EMBEDDED = 1024
+"""Tokens of a passage that an embedder reads at most: passages are shorter, and each token costs memory from the start."""
+_log = logging.getLogger(__name__)
 ADAPTER = "adapter"
 """The name under which an engine knows the one LoRA adapter of its card."""
 
@@ -67,6 +75,15 @@ def fast_card(settings: Settings) -> ModelCard:
     from models.starter import starter_requantised
 
     return starter_requantised(settings.data_dir / LIBRARY)
+
+
+def running_card(settings: Settings) -> ModelCard:
+    """As `fast_card`, but what is not made yet is not made: for looking on."""
+    from models.starter import requantised
+
+    if settings.model.name or settings.model.path:
+        return model_card(settings)
+    return requantised(settings.data_dir / LIBRARY) or starter_chat()
 
 
 def engine_options(settings: Settings, card: ModelCard, *, alone: bool) -> EngineOptions:
@@ -115,7 +132,7 @@ def answer_model(settings: Settings, stack: ExitStack, *, style: str | None, alo
     if settings.model.servers:
         return _served_model(settings, stack, style)
     card = model_card(settings)
-    check(card.path, card.sha256)
+    check(card.path)  # its header; the checksum, where it is opened
     return _local_model(settings, stack, card, style, alone=alone)
 
 
@@ -152,7 +169,11 @@ def _served_model(settings: Settings, stack: ExitStack, style: str | None) -> An
         context_length=chosen.context_length,
         chat=lambda: chat,
         count_tokens=chat.get_num_tokens,
-        arguments=lambda call: {"max_tokens": call.max_tokens, "conversation": f"{_person(call)}/{call.thread}"},
+        arguments=lambda call: {
+            "max_tokens": call.max_tokens,
+            "deadline_s": chosen.deadline_s,
+            "conversation": f"{_person(call)}/{call.thread}",
+        },
     )
 
 
@@ -170,6 +191,7 @@ def _local_model(
         arguments=lambda call: {
             "principal_key": _person(call),
             "max_tokens": call.max_tokens,
+            "deadline_s": chosen.deadline_s,
             "on_waiting": call.on_waiting,
             "adapter": ADAPTER if card.adapter else "",
         },
@@ -186,15 +208,22 @@ class LocalChat:
         self._stack = stack
         self._alone = alone
         self._opening = threading.Lock()
+        self._made: tuple[ModelCard, ChatEngine] | None = None
         self._chat: ChatKura | None = None
         self._speed: Speed | None = None
 
     def chat(self) -> ChatKura:
-        """The model, loaded; raises ModelFileError, EngineFailed."""
-        with self._opening:
+        """The model, loaded. Raises ModelFileError, EngineFailed; EngineBusy while another thread opens it."""
+        if self._chat is not None:
+            return self._chat
+        if not self._opening.acquire(blocking=False):
+            raise EngineBusy("The model is just being opened; try again in some seconds.", OPENING_RETRY_S)
+        try:
             if self._chat is None:
                 self._chat = self._open()
             return self._chat
+        finally:
+            self._opening.release()
 
     def budget(self) -> Budget:
         """How much of a prompt is read before the first word is due."""
@@ -213,16 +242,27 @@ class LocalChat:
     def _open(self) -> ChatKura:
         from models.chat import ChatKura
 
-        card = fast_card(self._settings)
-        engine = make_engine(self._settings, card, alone=self._alone)
-        self._stack.callback(engine.close)
+        if self._made is None:  # once: a model that cannot be loaded now is loaded by the same engine later
+            card = fast_card(self._settings)
+            engine = make_engine(self._settings, card, alone=self._alone)
+            self._stack.callback(engine.close)
+            self._made = card, engine
+        card, engine = self._made
         engine.load()
         options, book = engine_options(self._settings, card, alone=self._alone), speed_book(self._settings)
         self._speed = book.get(card, options)
         if self._speed is None and not self._alone:  # a server has the seconds it takes, once
-            self._speed = measure(engine)
-            book.put(card, options, self._speed)
+            try:
+                self._speed = measure(engine)
+                book.put(card, options, self._speed)
+            except (ModelError, OSError) as error:  # answers do without
+                _log.warning("The speed of %s is not known (%s): prompts are planned without it.", card.name, error)
         return ChatKura(engine=engine, model_name=card.name, template=card.template)
+
+
+def _embedder_threads(settings: Settings) -> int:
+    """Half of the cores, unless somebody says: an embedder works beside the model that answers."""
+    return settings.model.threads or max(1, available_cores() // 2)
 
 
 def make_embedder(settings: Settings) -> Embedder:
@@ -247,8 +287,8 @@ def make_embedder(settings: Settings) -> Embedder:
             pooling=card.pooling,
             query_prefix=chosen.query_prefix or card.query_prefix,
             passage_prefix=chosen.passage_prefix or card.passage_prefix,
-            context_length=card.context_length,
-            threads=settings.model.threads,
+            context_length=min(card.context_length, MOST_EMBEDDED),
+            threads=_embedder_threads(settings),
             n_gpu_layers=settings.model.gpu_layers,
             languages=chosen.languages or card.languages,
         )
@@ -258,7 +298,7 @@ def make_embedder(settings: Settings) -> Embedder:
         pooling=chosen.pooling,
         query_prefix=chosen.query_prefix,
         passage_prefix=chosen.passage_prefix,
-        threads=settings.model.threads,
+        threads=_embedder_threads(settings),
         n_gpu_layers=settings.model.gpu_layers,
         languages=chosen.languages,
     )

@@ -16,8 +16,15 @@ def test_the_template_changes_nothing_as_it_stands() -> None:
 def test_the_template_uncommented_is_valid_and_names_real_settings() -> None:
     lines = [line.removeprefix("# ") for line in template().splitlines()]
     toml = "\n".join(line for line in lines if re.match(r"\[|\w+ = ", line))
-    for other in ("path", "adapter", "servers", "served_model", "name"):  # a model or embedder comes from one place
-        toml = re.sub(rf"^{other} = .*(models/|http|qwen|bge).*$", "", toml, flags=re.MULTILINE)
+    for other in (
+        "path",
+        "adapter",
+        "servers",
+        "served_model",
+        "api_key_file",
+        "name",
+    ):  # a model or embedder comes from one place
+        toml = re.sub(rf"^{other} = .*(models/|http|qwen|bge|model-key).*$", "", toml, flags=re.MULTILINE)
     toml = toml.replace('token_sha256 = ""', f'token_sha256 = "{"0" * 64}"')
     values = tomllib.loads(toml)
     assert Settings.model_validate(values).model.answer_style == "generate"

@@ -95,7 +95,8 @@ class ScriptedContext:
 
     def decode(self, runs: Sequence[Run]) -> list[int]:
         assert sum(len(run.tokens) for run in runs) <= self.batch_size
-        assert len({run.sequence for run in runs}) == len(runs) or len(runs) > self.sequences
+        order = [run.sequence for run in runs]
+        assert order == sorted(order), "llama.cpp would need several passes"
         self.threads.add(threading.get_ident())
         self.steps.append(list(runs))
         self.adapters.append(self._adapter)
@@ -188,6 +189,10 @@ class ScriptedBackend:
 
     def grammar(self, sampling: Sampling) -> str:
         return sampling.grammar
+
+    def abort(self) -> None:
+        self.context.abort()
+        self.scoring.abort()
 
     def close(self) -> None:
         self.context.close()

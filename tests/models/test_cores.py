@@ -95,5 +95,15 @@ def test_a_folder_that_others_may_write_is_not_trusted(tmp_path: Path, caplog: p
     assert take(0, folder=link, cores=2).threads == 2
 
 
-def test_there_is_at_least_one_core() -> None:
-    assert available_cores() >= 1
+def test_a_container_s_share_of_the_cores_counts(tmp_path: Path) -> None:
+    quota = tmp_path / "cpu.max"
+    everything = available_cores(tmp_path / "none")
+    for text, cores in (
+        ("max 100000", everything),
+        ("50000 100000", 1),
+        ("900000000 100000", everything),
+        ("?", everything),
+    ):
+        quota.write_text(text)
+        assert available_cores(quota) == cores
+    assert everything >= 1

@@ -202,6 +202,18 @@ def test_those_who_wait_know_their_place(engine: LlamaEngine, context: ScriptedC
     assert all(generation.waiting is None for generation in waiting)
 
 
+def test_who_need_not_wait_has_no_place(engine: LlamaEngine, context: ScriptedContext) -> None:
+    engine.load()
+    gate = Gate()
+    context.before_decode = gate
+    with engine._changed:  # the thread cannot take it up before it is looked at
+        generation = ask(engine)
+        assert generation.waiting is None
+    gate.opened.set()
+
+    assert generation.text() == "hello"
+
+
 def test_the_state_counts_what_runs_waits_and_was_done(engine: LlamaEngine, context: ScriptedContext) -> None:
     assert engine.state().slots == 0
     gate = Gate()

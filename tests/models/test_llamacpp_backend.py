@@ -19,6 +19,7 @@ from models.errors import EngineBusy, EngineFailed, ModelConfigError, ModelFileE
 from models.llamacpp import LlamaEngine
 from models.llamacpp_model import build_info
 from models.templates import Message, Segment, render
+from tests.models.gguf_files import tiny_llama, tiny_lora
 
 pytestmark = pytest.mark.real
 
@@ -159,6 +160,21 @@ def test_random_requests_are_neither_lost_nor_crossed(real_engine: LlamaEngine) 
     for subject, text, reason in outcomes:
         assert reason in {"stop", "length", "cancelled"}
         assert not [other for other in SUBJECTS if other != subject and f"{other} {other}" in text.lower()], text
+
+
+def test_adapters_take_turns_and_change_nobody_else_s_answer(tmp_path: Path) -> None:
+    card = local_chat(tiny_llama(tmp_path / "base.gguf"), context_length=512)
+    engine = LlamaEngine(card, EngineOptions(slots=4), adapters={"tuned": tiny_lora(tmp_path / "lora.gguf")})
+
+    def ask(adapter: str) -> Generation:
+        return engine.generate(asked("hello", 10, principal_key="ann", adapter=adapter))
+
+    alone = {adapter: ask(adapter).text() for adapter in ("", "tuned")}
+    assert alone[""] != alone["tuned"]
+    together = [(adapter, ask(adapter)) for adapter in ("", "tuned") * 4]
+    for adapter, generation in together:
+        assert generation.text() == alone[adapter]
+    engine.close()
 
 
 def test_json_schemas_bind_the_answer(real_engine: LlamaEngine) -> None:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from models.cards import local_chat
-from models.engine import Generation
+from models.engine import Generation, Sampling
 from models.errors import EngineBusy, EngineFailed, ModelFileError
 from models.llamacpp import LlamaEngine
+from models.templates import Segment
 from tests.models.scripted import (
     CARD,
     WAIT_S,
@@ -132,4 +133,70 @@ def test_a_damaged_file_never_reaches_llama_cpp(tmp_path: Path) -> None:
     engine = LlamaEngine(local_chat(path))
     with pytest.raises(ModelFileError, match="version 0"):
         engine.load()
+    engine.close()
+
+
+def test_a_prefix_without_a_token_is_none(context: ScriptedContext) -> None:
+    engine = over(context, pinned=[Segment("")])
+
+    assert ask(engine).text() == "hello"
+    engine.close()
+
+
+def test_a_fault_while_opening_is_told_and_closes_what_was_opened(context: ScriptedContext) -> None:
+    class Broken(ScriptedBackend):
+        @property
+        def context(self) -> ScriptedContext:
+            raise ZeroDivisionError
+
+        @context.setter
+        def context(self, value: ScriptedContext) -> None:
+            self.held = value
+
+        def close(self) -> None:
+            self.held.close()
+
+    engine = LlamaEngine(CARD, pinned=[Segment("x")], open_backend=lambda: Broken(context))
+    with pytest.raises(ZeroDivisionError):
+        engine.load()
+    engine.close()
+
+    assert context.closed
+
+
+def test_closing_breaks_off_the_step_that_runs(context: ScriptedContext) -> None:
+    engine = over(context)
+    reached = threading.Event()
+
+    def wait_for_the_sign() -> None:
+        reached.set()
+        assert context.aborted.wait(WAIT_S)
+
+    context.before_decode = wait_for_the_sign
+    generation = ask(engine)
+    assert reached.wait(WAIT_S)
+    engine.close()
+
+    with pytest.raises(EngineFailed, match="closed"):
+        generation.text()
+
+
+def test_one_request_that_cannot_begin_harms_no_other(context: ScriptedContext) -> None:
+    def sampler(sampling: Sampling, grammar: str) -> object:
+        if grammar:
+            raise TypeError("a bug")
+        return ScriptedContext.sampler(context, sampling, grammar)
+
+    context.sampler = sampler  # type: ignore[method-assign, assignment]
+    engine = over(context, queue_size=20)
+    gate = Gate()
+    context.before_decode = gate
+    first = ask(engine)
+    assert gate.reached.wait(WAIT_S)
+    wrong, last = ask(engine, sampling=Sampling(grammar="x")), ask(engine)
+    gate.opened.set()
+
+    assert first.text() == last.text() == "hello"
+    with pytest.raises(EngineFailed, match="TypeError"):
+        wrong.text()
     engine.close()

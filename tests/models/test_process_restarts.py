@@ -103,10 +103,15 @@ def test_restarts_wait_longer_each_time_until_a_child_answers(start: Start, paus
     until(lambda: len(pauses.asked) == 8)
     pauses.go_on.release()
     engine.load()
-    assert engine.count_tokens(prompt("")) == 3
+    assert engine.count_tokens(prompt("")) == 3  # opens and counts, but has answered nobody
     os.kill(engine.pid or 0, signal.SIGKILL)
     until(lambda: len(pauses.asked) == 9)
-    assert pauses.asked[7:] == [60.0, 1.0]
+    pauses.go_on.release()
+    engine.load()
+    assert engine.generate(request("say 1")).text() == "0 "
+    os.kill(engine.pid or 0, signal.SIGKILL)
+    until(lambda: len(pauses.asked) == 10)
+    assert pauses.asked[7:] == [60.0, 60.0, 1.0]
 
 
 def test_a_model_that_cannot_be_opened_is_tried_again_only_when_asked_for(

@@ -14,7 +14,7 @@ from tests.models.scripted import ScriptedContext
 
 def scored(context: ScriptedContext, prompt: list[int], continuations: list[list[int]]) -> list[Score]:
     job = ScoreJob(prompt, continuations, time.monotonic() + 20, Cancel())
-    for _ in steps(lambda: context, job):
+    for _ in steps(lambda: context, job, lambda: 512):
         assert max(context.decoded) <= context.batch_size
     return job.scores.result(timeout=0)
 
@@ -63,7 +63,7 @@ def test_a_cancel_and_a_deadline_end_it_between_two_steps() -> None:
         job = ScoreJob(list(range(1, 20)), [[1, 2]], time.monotonic() + ends_at, Cancel())
         if cancel:
             job.cancel.set()
-        assert list(steps(lambda context=context: context, job)) == []  # type: ignore[misc]
+        assert list(steps(lambda context=context: context, job, lambda: 512)) == []  # type: ignore[misc]
         with pytest.raises(EngineFailed, match=message):
             job.scores.result(timeout=0)
         assert context.decoded == []
@@ -77,7 +77,7 @@ def test_a_fault_is_the_callers_and_leaves_nothing_for_the_next() -> None:
 
     context.before_decode = broken
     job = ScoreJob(list(range(1, 20)), [[1, 2]], time.monotonic() + 20, Cancel())
-    assert list(steps(lambda: context, job)) == []
+    assert list(steps(lambda: context, job, lambda: 512)) == []
     with pytest.raises(EngineFailed, match="status 1"):
         job.scores.result(timeout=0)
     context.before_decode = lambda: None

@@ -78,6 +78,26 @@ def test_another_question_of_the_same_person_does_not_destroy_a_conversation() -
     assert served(context, sequences, [*LONG, 7], ANN) == len(LONG)
 
 
+def test_a_parked_conversation_survives_a_short_question_of_the_same_person() -> None:
+    context = ScriptedContext(sequences=1)
+    sequences = Sequences(context, parked_bytes=10**6, pinned=[1, 2])
+    served(context, sequences, LONG, ANN)
+    served(context, sequences, [9, *LONG], BOB)
+    assert served(context, sequences, [*LONG[:5], 99, 99], ANN) == 2  # so few are not worth fetching
+
+    assert served(context, sequences, [*LONG, 7], ANN) == len(LONG)
+
+
+def test_a_memory_that_cannot_be_cut_is_used_whole_or_not_at_all() -> None:
+    context = ScriptedContext(sequences=2)
+    context.cuttable = False
+    sequences = Sequences(context, parked_bytes=10**6, pinned=[1, 2])
+    served(context, sequences, LONG, ANN)
+
+    assert served(context, sequences, [*LONG[:50], 99, 99], ANN) == 2  # the pinned prefix, whole
+    assert served(context, sequences, [*LONG, 7], ANN) == len(LONG)
+
+
 def test_parking_stays_within_its_bytes_and_drops_the_longest_unused() -> None:
     context = ScriptedContext(sequences=1)
     sequences = Sequences(context, parked_bytes=8 * len(LONG))

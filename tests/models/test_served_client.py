@@ -126,7 +126,7 @@ def test_a_fault_after_the_first_token_is_told_and_nothing_is_repeated(
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(400, ModelConfigError), (401, ModelConfigError), (404, ModelConfigError), (413, PromptTooLong)],
+    [(400, ModelConfigError), (422, ModelConfigError), (413, PromptTooLong)],
 )
 def test_what_another_server_would_refuse_too_is_not_asked_again(
     connect: Connect, one: ModelServer, two: ModelServer, status: int, kind: type[Exception]
@@ -135,6 +135,23 @@ def test_what_another_server_would_refuse_too_is_not_asked_again(
     with pytest.raises(kind):
         connect(one, two).invoke("hi")
     assert counts([one, two]) == [1, 0]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_a_server_that_is_set_up_wrong_is_left_out_and_another_asked(
+    connect: Connect, one: ModelServer, two: ModelServer, status: int
+) -> None:
+    one.replies.append(refusal(status, None))
+    chat = connect(one, two)
+    assert chat.invoke("hi").text == "hello"
+
+    assert counts([one, two]) == [1, 1]
+
+
+def test_where_all_servers_are_set_up_wrong_it_is_said_what_is(connect: Connect, one: ModelServer) -> None:
+    one.replies.append(refusal(404, None))
+    with pytest.raises(ModelConfigError, match="has no model"):
+        connect(one).invoke("hi")
 
 
 def test_a_busy_server_is_left_alone_for_as_long_as_it_asks(connect: Connect, one: ModelServer) -> None:

@@ -14,6 +14,7 @@ from models.served_protocol import (
     LONGEST_RETRY_AFTER_S,
     RETRY_AFTER_S,
     AnswerReader,
+    WrongServer,
     chat_body,
     refusal,
     vectors,
@@ -135,17 +136,17 @@ def test_thoughts_count_as_begun_and_are_not_shown() -> None:
     ("status", "body", "kind", "said"),
     [
         (400, {"error": {"type": "exceed_context_size_error", "message": "request (9 tokens) exceeds"}}, PromptTooLong, "m"),
-        (400, {"error": {"message": "This model's maximum context length is 9 tokens.", "code": 400}}, PromptTooLong, URL),
-        (400, {"error": {"message": "x", "code": "context_length_exceeded"}}, PromptTooLong, URL),
-        (500, {"error": {"message": "Context size has been exceeded.", "type": "server_error"}}, PromptTooLong, URL),
-        (400, {"object": "error", "message": "longer than the maximum model length of 9"}, PromptTooLong, URL),
+        (400, {"error": {"message": "This model's maximum context length is 9 tokens.", "code": 400}}, PromptTooLong, "of m;"),
+        (400, {"error": {"message": "x", "code": "context_length_exceeded"}}, PromptTooLong, "of m;"),
+        (500, {"error": {"message": "Context size has been exceeded.", "type": "server_error"}}, PromptTooLong, "of m;"),
+        (400, {"object": "error", "message": "longer than the maximum model length of 9"}, PromptTooLong, "of m;"),
         (400, {"error": {"message": "bad", "type": "invalid_request_error"}}, ModelConfigError, "invalid_request_error"),
-        (500, {"error": {"message": "input (9 tokens) is too large to process. increase"}}, PromptTooLong, URL),
-        (413, {"error": "Input validation error"}, PromptTooLong, URL),
+        (500, {"error": {"message": "input (9 tokens) is too large to process. increase"}}, PromptTooLong, "of m;"),
+        (413, {"error": "Input validation error"}, PromptTooLong, "of m;"),
         (422, {"detail": [{"input": "secret"}]}, ModelConfigError, "422"),
-        (401, {"error": {"message": "Invalid API Key"}}, ModelConfigError, "api_key_file"),
-        (403, None, ModelConfigError, "api_key_file"),
-        (404, {"error": "model 'm' not found"}, ModelConfigError, "no model m"),
+        (401, {"error": {"message": "Invalid API Key"}}, WrongServer, "api_key_file"),
+        (403, None, WrongServer, "api_key_file"),
+        (404, {"error": "model 'm' not found"}, WrongServer, "no model m"),
         (429, None, EngineBusy, "try again in"),
         (503, {"error": {"type": "unavailable_error", "message": "Loading model"}}, EngineBusy, "unavailable_error"),
         (500, "<html>", EngineFailed, "500"),
@@ -158,6 +159,7 @@ def test_a_refusal_becomes_the_error_that_it_means(status: int, body: Any, kind:
 
     assert type(error) is kind
     assert said in str(error)
+    assert kind is not PromptTooLong or URL not in str(error)  # whoever wrote the text is told
 
 
 def test_a_refusal_quotes_nothing_of_what_the_server_says() -> None:

@@ -106,7 +106,8 @@ def test_a_fault_after_the_start_becomes_an_event_with_a_sentence(site: Site) ->
     response = site(assistant).post("/v1/ask", json={"question": "a"}, headers=STREAM)
     assert response.status_code == 200
     request_id = response.headers["x-request-id"]
-    error = {"sentence": "The model stopped answering: ask again.", "request_id": request_id, "retry_after_s": 5}
+    sentence = "Kura cannot do this just now: try again in a moment; whoever runs it will find the reason in its log."
+    error = {"sentence": sentence, "request_id": request_id, "retry_after_s": 5}
     assert parse(response.text) == [("delta", {"text": "The "}), ("error", {"error": error})]
     assert assistant.closed.is_set()
 
