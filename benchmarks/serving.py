@@ -165,7 +165,7 @@ class Bench:
             _note("single: left out, it needs --llama")
             return
         command = [str(self.llama / "build" / "bin" / "llama-bench"), "-m", str(self.card.path), "-o", "json"]
-        command += ["-p", "0", "-n", str(ANSWER), "-d", str(PROMPT), "-t", str(self.threads), "-r", "1", "-fa", "auto"]
+        command += ["-p", "0", "-n", str(ANSWER), "-d", str(PROMPT), "-t", str(self.threads), "-r", "1", "-fa", "0"]
         ours, theirs = [], []
         with closing(LlamaEngine(self.card, replace(self.options, slots=1))) as engine:
             for _ in range(max(5, self.rounds)):

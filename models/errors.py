@@ -3,6 +3,7 @@
 ModelError
 ├── ModelFileError      the file is missing, damaged or not the one its card names; llama.cpp never opened it
 ├── ModelConfigError    the settings ask for something no model here can do
+│   └── WrongServer     this server of a pool cannot be asked as it is set up; another may be
 ├── PromptTooLong       the prompt does not fit the model's context window
 ├── EngineBusy          the queue in front of the model is full
 ├── EngineFailed        the model was running and stopped answering
@@ -20,6 +21,10 @@ class ModelFileError(ModelError):
 
 class ModelConfigError(ModelError):
     """The settings name a model, template or style that does not exist here."""
+
+
+class WrongServer(ModelConfigError):
+    """A model server does not take the key, or has no such model."""
 
 
 class PromptTooLong(ModelError):

@@ -193,6 +193,8 @@ class LlamaEngine:
 
     def _drop_ended(self) -> None:
         """Answer the waiting jobs that were cancelled or whose time is over. Under `_changed`."""
+        if not len(self._queue):
+            return  # as at most steps: every token comes by here
         for job in self._queue.drop(lambda job: job.ending() is not None):
             job.channel.put(Finished(job.ending() or "deadline", TokenUsage(prompt=len(job.prompt))))
 
@@ -289,13 +291,16 @@ class LlamaEngine:
     def _count(self, scheduler: Scheduler, taken: int, parked_bytes: int) -> None:
         """Account for the jobs that ended since the last look. Under `_changed`."""
         state, ended = self._state, scheduler.ended
+        now = (scheduler.active + taken, len(self._queue), parked_bytes)
+        if not ended and now == (state.active, state.waiting, state.parked_bytes):
+            return
         for one in ended:
             self._queue.took(one.seconds)
         self._state = replace(
             state,
-            active=scheduler.active + taken,
-            waiting=len(self._queue),
-            parked_bytes=parked_bytes,
+            active=now[0],
+            waiting=now[1],
+            parked_bytes=now[2],
             requests=state.requests + len(ended),
             prompt_tokens=state.prompt_tokens + sum(one.usage.prompt for one in ended),
             cached_tokens=state.cached_tokens + sum(one.usage.cached for one in ended),

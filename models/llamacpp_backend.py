@@ -18,7 +18,7 @@ from models.engine import EngineOptions, Sampling
 from models.errors import EngineFailed, ModelConfigError
 from models.llamacpp_context import LlamaContext, LlamaModel
 
-SCORE_BATCH = 256
+SCORE_BATCH = 128
 """Tokens of a step of scores: each may be an output as wide as the vocabulary."""
 SCORED_AT_ONCE = 63
 """Continuations that share a step; one more sequence holds their prompt."""

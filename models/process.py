@@ -188,10 +188,12 @@ class ProcessEngine:
                 link = self._open()
             except _Ended as ended:
                 failure = ended.failure
-            except ModelError as refusal:
+            except Exception as refusal:
                 with self._lock:
                     self._child, self._attempt, self._down = None, None, False
                 attempt.set_exception(refusal)
+                if not isinstance(refusal, ModelError):
+                    raise  # a bug: whoever waits hears of it, and so does the log
                 return
             else:
                 with self._lock:

@@ -76,7 +76,7 @@ class FairQueue(Generic[T]):
         self._mean_s = FIRST_GUESS_S
 
     def __len__(self) -> int:
-        return sum(map(len, self._turns.values()))
+        return len(self._turns["interactive"]) + len(self._turns["batch"])
 
     def add(self, item: T, person: str, priority: Priority) -> None:
         """Put an item at its person's end. Raises EngineBusy, saying when to come back."""

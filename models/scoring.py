@@ -85,16 +85,20 @@ def _check(job: ScoreJob) -> None:
 
 
 def _groups(continuations: Sequence[Sequence[int]], context: Context, prompt: int) -> Iterator[list[int]]:
-    """Numbers of continuations that fit into the memory beside the prompt, each in a sequence of its own."""
+    """Numbers of continuations that run together, each in a sequence of its own: as many as fill one step.
+
+    More would fit into the memory, but each token looks at all that is there, at the others' too.
+    """
     group: list[int] = []
-    room = context.context_length - prompt
+    whole = min(context.context_length - prompt, context.batch_size)
+    room = whole
     for number, tokens in enumerate(continuations):
         if len(tokens) < 2:
             continue  # the prompt has said it all
         cost = len(tokens) - 1
         if group and (cost > room or len(group) == context.sequences - 1):
             yield group
-            group, room = [], context.context_length - prompt
+            group, room = [], whole
         group.append(number)
         room -= cost
     if group:

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from urllib.parse import urlsplit
 
 from models.engine import Cancel, Channel, Finished, Generation, TokenUsage
-from models.errors import EngineBusy, EngineFailed, ModelConfigError, ModelError
+from models.errors import EngineBusy, EngineFailed, ModelConfigError, ModelError, WrongServer
 from models.served_pool import Pool, Server
-from models.served_protocol import AnswerReader, WrongServer, refusal
+from models.served_protocol import AnswerReader, refusal
 
 if TYPE_CHECKING:
     import httpx2

@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from models.chat import Call
 from models.engine import Finished, FinishReason, TokenLogprob, TokenUsage
-from models.errors import EngineBusy, EngineFailed, ModelConfigError, ModelError, PromptTooLong
+from models.errors import EngineBusy, EngineFailed, ModelConfigError, ModelError, PromptTooLong, WrongServer
 from models.templates import Message
 
 NAMES = {"penalty_window": "repeat_last_n"}
@@ -178,10 +178,6 @@ def vectors(body: bytes, expected: int, url: str) -> list[list[float]]:
         raise EngineFailed(
             f"The model server {url} did not send a vector for each text; check that it serves an embedding model."
         ) from error
-
-
-class WrongServer(ModelConfigError):
-    """This server cannot be asked as it is set up; another of the pool may be."""
 
 
 def refusal(url: str, model: str, status: int, body: object, retry_after: str | None = None) -> ModelError:

@@ -13,7 +13,7 @@ from models.llamacpp_quantize import quantize_into
 
 KIND = "IQ4_NL"
 """The packaged Q4_1 has no fast path for many tokens at once in llama.cpp's CPU part. Measured on two threads against it:
-prefill of IQ4_NL and Q4_0 alike about twice as fast, with less of the model lost by IQ4_NL (`docs/models.md`)."""
+prefill of IQ4_NL and Q4_0 alike about twice as fast, with less of the model lost by IQ4_NL (`benchmarks/results.md`)."""
 
 _log = logging.getLogger(__name__)
 

@@ -9,12 +9,11 @@ import pytest
 
 from models.chat import Call
 from models.engine import Finished, TokenLogprob, TokenUsage
-from models.errors import EngineBusy, EngineFailed, ModelConfigError, ModelError, PromptTooLong
+from models.errors import EngineBusy, EngineFailed, ModelConfigError, ModelError, PromptTooLong, WrongServer
 from models.served_protocol import (
     LONGEST_RETRY_AFTER_S,
     RETRY_AFTER_S,
     AnswerReader,
-    WrongServer,
     chat_body,
     refusal,
     vectors,
