@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 from bot import prompting
 from bot.errors import SettingsError
 from bot.generating import AnswerModel, ModelCall
+from bot.identity import ANONYMOUS
 from bot.prompting import Budget
 from bot.settings import Settings
 from bot.settings_file import is_secret, masked
@@ -327,8 +328,14 @@ def estimate_tokens(text: str) -> int:
 
 
 def _person(call: ModelCall) -> str:
-    """Under which key a model may use again what it computed: the asker as that audience."""
-    return f"{call.principal.audience}/{call.principal.id}"
+    """Under which key a model may use again what it computed, and whose turn it is in the queue.
+
+    The asker as that audience; of those without a name, each conversation apart, and without one nothing.
+    """
+    person = f"{call.principal.audience}/{call.principal.id}"
+    if call.principal.id != ANONYMOUS:
+        return person
+    return f"{person}/{call.thread}" if call.thread else ""
 
 
 def _style(name: str) -> Any:

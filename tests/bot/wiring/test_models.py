@@ -9,6 +9,7 @@ import pytest
 
 from bot.errors import SettingsError
 from bot.generating import ModelCall
+from bot.identity import ANONYMOUS
 from bot.settings import Settings, load
 from bot.wiring.models import (
     ADAPTER,
@@ -118,6 +119,17 @@ def test_each_person_has_a_key_of_their_own(house: Path, stack: ExitStack) -> No
     in_channel = ModelCall(Principal("ann", frozenset({"all"}), "discord"), "thread", 9, lambda _: None)
 
     assert len({model.arguments(call)["principal_key"] for call in (CALL, bob, in_channel)}) == 3
+
+
+def test_those_without_a_name_share_nothing_but_their_own_conversation(house: Path, stack: ExitStack) -> None:
+    model = answer_model(having(path=house), stack, style=None, alone=True)
+
+    def key(thread: str) -> str:
+        anonymous = Principal(ANONYMOUS, frozenset({"all"}))
+        return str(model.arguments(ModelCall(anonymous, thread, 9, lambda _: None))["principal_key"])
+
+    assert key("") == ""
+    assert key("a") == key("a") != key("b")
 
 
 @pytest.mark.real
