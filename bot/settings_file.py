@@ -12,7 +12,7 @@ from bot.settings import Settings
 MASK = "********"
 
 _SECRETS = ("auth", "credential", "header", "token", "key", "password", "secret", "cookie")
-_HARMLESS = re.compile(r"tokeniz\w*|(max|min)_(\w+_)?tokens|keyword")
+_HARMLESS = re.compile(r"tokeniz\w*|(max|min)_(\w+_)?tokens|keyword|first_token_s")
 _USER_INFO = re.compile(r"(\w[\w+.-]*://)[^/?#\s]*@")
 
 _TEMPLATE = """\

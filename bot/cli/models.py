@@ -76,14 +76,10 @@ def show(
 ) -> None:
     """Everything known of one model, installed or published."""
     from bot.cli.output import print_json, printable
-    from models.catalogue import published
+    from models.catalogue import find
 
     library = _library(context, data_dir, config)
-    offered = {model.name: model for model in published()}
-    if name in offered and name not in library.names():
-        values = _published_json(offered[name])
-    else:
-        values = _card_json(library, library.card(name))
+    values = _card_json(library, library.card(name)) if name in library.names() else _published_json(find(name))
     if as_json:
         print_json(values)
         return

@@ -40,6 +40,7 @@ def test_secrets_are_masked(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     values = shown(settings)
     assert values["discord.token"] == MASK
+    assert values["model.first_token_s"] == 15.0  # a time, whatever its name
     assert values["model.arguments"] == {"api_key": MASK, "model": "m"}
     assert values["server.clients"][0]["token_sha256"] == MASK
     assert "s3cret" not in str(values)
