@@ -1,6 +1,6 @@
 """Quantises a GGUF file by llama.cpp, in a child process: a native crash must not end ours. Knows no library of models.
 
-Run as a module it is that child: `python -m models.llamacpp_quantize SOURCE TARGET KIND THREADS`.
+Run as a module it is that child: `python -m models.llamacpp_quantize SOURCE TARGET KIND THREADS [CAREFUL ...]`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,10 +50,14 @@ def quantize(source: Path, target: Path, kind: str, *, threads: int = 0) -> None
         part.unlink(missing_ok=True)
 
 
-def quantize_into(part: Path, source: Path, kind: str, *, threads: int = 0) -> None:
-    """As `quantize`, into a file that the caller renames or removes. Raises OSError if it cannot be written at all."""
+def quantize_into(part: Path, source: Path, kind: str, *, threads: int = 0, careful: Sequence[str] = ()) -> None:
+    """As `quantize`, into a file that the caller renames or removes. Raises OSError if it cannot be written at all.
+
+    Weights with one of the `careful` words in their name become Q8_0, which loses next to nothing, whatever the kind.
+    """
     part.touch()
-    command = [sys.executable, "-m", "models.llamacpp_quantize", str(source), str(part), kind, str(threads)]
+    asked = [str(source), str(part), kind, str(threads), *careful]
+    command = [sys.executable, "-m", "models.llamacpp_quantize", *asked]
     paths = os.pathsep.join(filter(None, (str(_ROOT), os.environ.get("PYTHONPATH"))))
     ended = subprocess.run(  # noqa: S603 - our own interpreter and module
         command,
@@ -78,7 +83,7 @@ def _reason(ended: subprocess.CompletedProcess[bytes], part: Path) -> str:
     return " ".join((errors or [line for line in said if line] or ["no reason given"])[-1].split())[:300]
 
 
-def _child(source: str, target: str, kind: str, threads: str) -> int:
+def _child(source: str, target: str, kind: str, threads: str, *careful: str) -> int:
     import llama_cpp
 
     native: Any = llama_cpp
@@ -86,6 +91,10 @@ def _child(source: str, target: str, kind: str, threads: str) -> int:
     params.ftype = getattr(native, f"LLAMA_FTYPE_MOSTLY_{kind}")
     params.nthread = int(threads)
     params.allow_requantize = True
+    overrides = (native.llama_model_tensor_override * (len(careful) + 1))()  # ends with one that has no pattern
+    for override, word in zip(overrides, careful, strict=False):
+        override.pattern, override.type = word.encode(), native.GGML_TYPE_Q8_0
+    params.tt_overrides = overrides
     native.llama_backend_init()
     return int(native.llama_model_quantize(os.fsencode(source), os.fsencode(target), ctypes.byref(params)))
 

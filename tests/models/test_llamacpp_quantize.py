@@ -6,11 +6,13 @@ from collections import namedtuple
 from pathlib import Path
 
 import pytest
+from gguf import GGUFReader
 
 from models import gguf
 from models.cards import ModelCard
 from models.errors import ModelConfigError, ModelFileError
-from models.llamacpp_quantize import KINDS, kind_of, quantize
+from models.llamacpp_quantize import KINDS, kind_of, quantize, quantize_into
+from tests.models.gguf_files import tiny_llama
 from tests.models.test_gguf import gguf_bytes
 
 
@@ -99,3 +101,13 @@ def test_every_kind_is_one_of_the_installed_llama_cpp() -> None:
     import llama_cpp
 
     assert all(hasattr(llama_cpp, f"LLAMA_FTYPE_MOSTLY_{kind}") for kind in KINDS)
+
+
+@pytest.mark.real
+def test_careful_weights_keep_eight_bits(tmp_path: Path) -> None:
+    part = tmp_path / "part.gguf"
+    quantize_into(part, tiny_llama(tmp_path / "tiny.gguf"), "Q4_0", careful=("ffn_down", "attn_v"))
+    kinds = {tensor.name: tensor.tensor_type.name for tensor in GGUFReader(part).tensors}
+
+    assert kinds["blk.0.ffn_down.weight"] == kinds["blk.1.attn_v.weight"] == "Q8_0"
+    assert kinds["blk.0.ffn_up.weight"] == kinds["blk.0.attn_q.weight"] == "Q4_0"

@@ -19,7 +19,7 @@ FAST = "Q4_0"
 def test_where_it_cannot_be_made_the_packaged_one_serves_and_the_log_says_why(
     starter: ModelCard, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def full(part: Path, *_: object) -> None:
+    def full(part: Path, *_: object, **__: object) -> None:
         part.write_bytes(b"half")
         raise ModelFileError("the disk is full")
 
