@@ -24,6 +24,7 @@ from models.cards import ModelCard, starter_chat
 from models.engine import EngineOptions, Request
 from models.llamacpp import LlamaEngine
 from models.llamacpp_quantize import quantize
+from models.starter import starter_requantised
 from models.templates import Message, render
 
 ANSWER = 40
@@ -41,10 +42,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         base = right(packaged, cases)
         print(f"{packaged.name}: {sum(base)} of {len(cases)} right")
-        for kind in arguments.kinds.split(","):
+        forms = {"what Kura makes": starter_requantised(Path(folder) / "made")}
+        for kind in filter(None, arguments.kinds.split(",")):
             path = Path(folder) / f"{kind}.gguf"
             quantize(packaged.path, path, kind)
-            found = right(replace(packaged, path=path, sha256=""), cases)
+            forms[kind] = replace(packaged, path=path, sha256="")
+        for kind, card in forms.items():
+            found = right(card, cases)
             lost = sum(before and not after for before, after in zip(base, found, strict=True))
             won = sum(after and not before for before, after in zip(base, found, strict=True))
             print(f"{kind}: {sum(found)} of {len(cases)} right; {lost} lost, {won} won")
