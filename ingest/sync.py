@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ingest.errors import DocumentError, SourceError
 from ingest.loaders import LOADER_VERSION, SUFFIXES, parse
-from ingest.sources import Listing, SourceItem, list_items, read, resolve
+from ingest.sources.folder import Listing, SourceItem, list_items, read, resolve
 from ingest.splitting import SPLITTER_VERSION, split
 from retrieval import authority
 from retrieval.access import EVERYBODY, Readers

@@ -7,7 +7,7 @@ import pytest
 
 from ingest import sources
 from ingest.errors import DocumentError, SourceError
-from ingest.sources import SourceItem, list_items, read, resolve
+from ingest.sources.folder import SourceItem, list_items, read, resolve
 
 KINDS = {".md", ".txt"}
 
