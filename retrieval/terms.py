@@ -10,9 +10,12 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from functools import cache, lru_cache
 from typing import Any
+
+from retrieval.documents import Chunk, Document
 
 _PACKED = (
     # Han, kana, bopomofo, Hangul; then Thai, Lao, Myanmar and Khmer
@@ -132,3 +135,23 @@ def _stemmer() -> Any:
     from snowballstemmer.english_stemmer import EnglishStemmer
 
     return EnglishStemmer()
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkWords:
+    """The terms of one chunk by field, each field space-joined."""
+
+    title: str
+    heading: str
+    body: str
+
+
+def chunk_words(document: Document, chunks: Iterable[Chunk]) -> tuple[ChunkWords, ...]:
+    """The words of each of the document's chunks, in their order."""
+    title = " ".join(terms(document.title))
+    return tuple(
+        ChunkWords(
+            title, " ".join(terms("\n".join(chunk.heading))), " ".join(terms(document.text[chunk.start : chunk.end]))
+        )
+        for chunk in chunks
+    )

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from retrieval.terms import content_terms, is_function, is_packed, terms
+from retrieval.documents import Chunk, Document
+from retrieval.terms import ChunkWords, chunk_words, content_terms, is_function, is_packed, terms
 from retrieval.words import TOKENIZER
 
 
@@ -98,3 +99,13 @@ def test_a_bigram_is_told_from_a_word() -> None:
     assert is_packed("経費")
     assert is_packed("円")
     assert not is_packed("op")
+
+
+def test_the_words_of_a_chunk_are_its_terms_by_field() -> None:
+    document = Document("The Travel Guide", "Hotels cost 1,200.\n\n経費", "en")
+    chunks = [Chunk(0, 18, ("Travel", "Hotels"), 1), Chunk(20, 22, (), 3)]
+    title = " ".join(terms(document.title))
+    assert chunk_words(document, chunks) == (
+        ChunkWords(title, "travel hotel", "hotel cost 1200"),
+        ChunkWords(title, "", "経費"),
+    )
