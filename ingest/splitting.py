@@ -8,16 +8,17 @@ Everything is linear in the length of the text.
 from __future__ import annotations
 
 import re
-import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Literal
 
+from ingest.cutting import CODE, LIST, PROSE, TABLE, Cut, pieces, weight
 from ingest.loaders.front_matter import front_matter_end
 from retrieval.documents import Chunk, Document, Mark
 
-SPLITTER_VERSION = "1"
+SPLITTER_VERSION = "2"
 """Changes whenever the same document would be split another way."""
 
 _SMALL = 200
@@ -27,12 +28,9 @@ _TOGETHER = 400
 _TINY = 80
 """Weight of a block that says nothing alone ("See below."): it joins whatever stands next to it."""
 _WHOLE = 3
-"""Tables and code are kept whole up to this many times the size: half a table misleads more than a long chunk costs."""
+"""Tables, code and whole sections stay so up to this many times the size: half a table misleads more than a long chunk costs."""
 
 # atomic groups and possessive repeats: no text, however odd, may make a pattern try the same characters again and again
-_CJK = re.compile(
-    "[\u1100-\u11ff\u2e80-\u9fff\uac00-\ud7ff\uf900-\ufaff\ufe30-\ufe4f\uff00-\uffef\U00020000-\U0003ffff]+"
-)
 _WORDS = re.compile(r"\w")
 _FENCE = re.compile(r"\s*(`{3,}|~{3,})")
 _ITEM = re.compile(r"(\s*)(?:[-*+•‣–][ \t]|[・●○◆◇■□]|\(?\d{1,3}[.)][ \t]|[(（]\d{1,3}[)）]|[①-⑳])")
@@ -46,16 +44,7 @@ paragraphs (XQuAD, English) 95 stay whole at 800, 133 at 1,200 and 144 at 1,600.
 
 _Kind = Literal["prose", "list", "table", "code"]
 
-_SENTENCE = re.compile(r"[。！？．]+[」』）)”’]*\s*|(?<![.!?])[.!?]++[\"')\]”’]*+\s++(?![a-z])")
-_LINE = re.compile(r"\n")
-_SPACE = re.compile(r"[、，]|\s+")
-_CUTS: dict[_Kind, tuple[re.Pattern[str], ...]] = {
-    # where to cut, best places first; a cut stands at the end of a match
-    "prose": (_SENTENCE, _LINE, _SPACE),
-    "list": (re.compile(r"\n(?=[-*+•‣–・●○◆◇■□(（①-⑳\d])"), _LINE, _SENTENCE, _SPACE),
-    "table": (_LINE, _SPACE),
-    "code": (re.compile(r"\n[ \t]*\n"), _LINE, _SPACE),
-}
+_CUTS: dict[_Kind, tuple[Cut, ...]] = {"prose": PROSE, "list": LIST, "table": TABLE, "code": CODE}
 
 
 @dataclass(slots=True)
@@ -72,15 +61,15 @@ class _Block:
 def split(document: Document, *, size: int = PASSAGE) -> list[Chunk]:
     """Chunks of `document`, ascending, none overlapping, none with outer whitespace, none across a heading.
 
-    `size` is the weight a chunk should not exceed (tables and code: three times). Every character that is not
-    whitespace stands in exactly one chunk, except front matter, headings that have text below them, and
-    sections without a letter or digit.
+    `size` is the weight a chunk should not exceed (tables, code and sections marked as whole: three times). Every
+    character that is not whitespace stands in exactly one chunk, except front matter, headings that have text below
+    them, and sections without a letter or digit.
     """
     if size < 1:
         raise ValueError("size must be at least 1")
     text = document.text
     mark_starts = [mark.start for mark in document.marks]
-    line_ends = [match.start() for match in _LINE.finditer(text)]
+    line_ends = [match.start() for match in re.finditer("\n", text)]
     chunks = []
     for start, end in _ranges(document, size):
         at = bisect_right(mark_starts, start) - 1
@@ -89,32 +78,40 @@ def split(document: Document, *, size: int = PASSAGE) -> list[Chunk]:
     return chunks
 
 
-def weight(text: str) -> int:
-    """Length of `text` with CJK characters counted twice: roughly proportional to what it says and to its tokens."""
-    return len(text) if text.isascii() else len(text) + sum(map(len, _CJK.findall(text)))
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """What stands under one heading; `heading_start` is where that itself begins, `start` where what it heads does."""
+
+    heading_start: int
+    start: int
+    heading: tuple[str, ...]
+    whole: bool
 
 
 def _ranges(document: Document, size: int) -> Iterator[tuple[int, int]]:
     text = document.text
-    start = front_matter_end(text)
-    heading_start = start
-    heading: tuple[str, ...] = ()
-    sections: list[tuple[int, int, tuple[str, ...]]] = []  # where the heading starts, where the content starts, heading
-    for mark in document.marks:
-        content = _heading_end(text, mark) if mark.start >= start and mark.heading else mark.start
-        if content > mark.start or mark.heading != heading:
-            sections.append((heading_start, start, heading))
-            heading_start, start, heading = mark.start, content, mark.heading
-    sections.append((heading_start, start, heading))
-    for i, (heading_start, start, heading) in enumerate(sections):
-        end, below = (sections[i + 1][0], sections[i + 1][2]) if i + 1 < len(sections) else (len(text), ())
+    sections = _sections(document)
+    for section, below in zip_longest(sections, sections[1:]):
+        end = below.heading_start if below else len(text)
         found = False
-        for found_range in _section(text, start, end, size):
+        for found_range in _section(text, section.start, end, size, section.whole):
             found = True
             yield found_range
-        if not found and start > heading_start and below[: len(heading)] != heading:
+        carried = below is not None and below.heading[: len(section.heading)] == section.heading
+        if not found and not carried and section.start > section.heading_start:
             # nothing stands below this heading that would carry it: the heading is the text
-            yield from _trimmed(text, heading_start, start)
+            yield from _trimmed(text, section.heading_start, section.start)
+
+
+def _sections(document: Document) -> list[_Section]:
+    start = front_matter_end(document.text)
+    sections = [_Section(start, start, (), False)]
+    for mark in document.marks:
+        begin = max(mark.start, start)
+        content = _heading_end(document.text, mark) if mark.start >= start and mark.heading else begin
+        if content > begin or mark.heading != sections[-1].heading or mark.whole:
+            sections.append(_Section(begin, content, mark.heading, mark.whole))
+    return sections
 
 
 def _heading_end(text: str, mark: Mark) -> int:
@@ -122,6 +119,8 @@ def _heading_end(text: str, mark: Mark) -> int:
     line_end = text.find("\n", mark.start)
     line_end = len(text) if line_end < 0 else line_end + 1
     line = text[mark.start : line_end]
+    if mark.whole:  # it may begin with anything, such as the comment above a function
+        return line_end if line.lstrip(" #").rstrip() == mark.heading[-1] else mark.start
     if _ATX.match(line):
         return line_end
     if underlined := _UNDERLINED.match(text, mark.start):
@@ -129,19 +128,25 @@ def _heading_end(text: str, mark: Mark) -> int:
     return line_end if line.strip() == mark.heading[-1] else mark.start
 
 
-def _section(text: str, start: int, end: int, size: int) -> Iterator[tuple[int, int]]:
-    """Ranges of one section: small neighbours put together, large blocks cut."""
+def _section(text: str, start: int, end: int, size: int, whole: bool) -> Iterator[tuple[int, int]]:
+    """Ranges of one section: a whole one left alone, in others small neighbours put together and large blocks cut."""
+    if whole:
+        if _WORDS.search(text, start, end):
+            fits = weight(text[start:end]) <= _WHOLE * size
+            for piece in [(start, end)] if fits else pieces(text, start, end, size, CODE):
+                yield from _trimmed(text, *piece)
+        return
     group_start, group_end, group_weight = start, start, 0  # weight 0: no group is open
     for block in _joined(text, _blocks(text, start, end)):
-        whole = size if block.kind in ("prose", "list") else _WHOLE * size
+        most = size if block.kind in ("prose", "list") else _WHOLE * size
         body_weight = weight(text[block.body : block.end])
         lead_weight = weight(text[block.start : block.body])
         total = lead_weight + body_weight
-        if body_weight > whole or lead_weight > size:
+        if body_weight > most or lead_weight > size:
             if group_weight:
                 yield from _trimmed(text, group_start, group_end)
                 group_weight = 0
-            for piece in _pieces(text, block.start, block.end, size, _CUTS[block.kind]):
+            for piece in pieces(text, block.start, block.end, size, _CUTS[block.kind]):
                 yield from _trimmed(text, *piece)
             continue
         small = max(group_weight, total) < _SMALL and group_weight + total <= _TOGETHER
@@ -268,58 +273,3 @@ def _after_paragraph(lines: list[tuple[int, str]], i: int) -> int:
             break
         after += 1
     return after
-
-
-def _pieces(text: str, start: int, end: int, size: int, cuts: tuple[re.Pattern[str], ...]) -> Iterator[tuple[int, int]]:
-    """Cut a range at the first kind of place; what is still too long there, at the next kind."""
-    total = weight(text[start:end])
-    if total <= size:
-        yield start, end
-        return
-    if not cuts:
-        yield from _hard_pieces(text, start, end, size)
-        return
-    goal = total / -(-total // size)  # pieces of even weight, so that no crumb is left at the end
-    borders = [match.end() for match in cuts[0].finditer(text, start, end)]
-    piece_weight = 0
-    at = piece_start = start
-    for border in [*borders, end]:
-        step = weight(text[at:border])
-        if piece_weight and (piece_weight + step > size or piece_weight >= goal):
-            yield piece_start, at
-            piece_start, piece_weight = at, 0
-        if step > size:
-            yield from _pieces(text, at, border, size, cuts[1:])
-            piece_start = border
-        else:
-            piece_weight += step
-        at = border
-    if piece_start < end:
-        yield piece_start, end
-
-
-_CLUSTER_LIMIT = 64
-"""Combining characters that stay with their base; more than these are no writing."""
-
-
-def _hard_pieces(text: str, start: int, end: int, size: int) -> Iterator[tuple[int, int]]:
-    while start < end:
-        piece = text[start : min(end, start + size)]
-        cut = start + (len(piece) if weight(piece) <= size else max(1, size // 2))
-        for _ in range(_CLUSTER_LIMIT):
-            if cut >= end or not _continues(text[cut - 1], text[cut]):
-                break
-            cut += 1
-        yield start, min(cut, end)
-        start = cut
-
-
-def _continues(before: str, character: str) -> bool:
-    """True if a cut between the two would break one visible character (accents, emoji sequences, voiced sound marks)."""
-    return (
-        before == "\u200d"
-        or character in "\u200d\uff9e\uff9f"
-        or unicodedata.category(character).startswith("M")
-        or "\udc00" <= character <= "\udfff"
-        or "\U0001f3fb" <= character <= "\U0001f3ff"
-    )

@@ -12,6 +12,8 @@ class Mark:
     start: int
     heading: tuple[str, ...] = ()
     page: int | None = None
+    whole: bool = False
+    """Up to the next heading the text says one thing (a function, an API operation) and is cut only when it is very long."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.cutting import weight
 from ingest.loaders import parse
 from ingest.loaders.front_matter import front_matter_end
-from ingest.splitting import PASSAGE, split, weight
+from ingest.splitting import PASSAGE, split
 from retrieval.documents import Chunk, Document, Mark
 
 PROSE = "The hotel cap is one hundred and eighty euros for each night. Breakfast is not part of it. "
@@ -131,6 +132,23 @@ def test_long_prose_is_cut_at_sentence_ends() -> None:
     japanese = texts(markdown("出張の前日までに申請する。領収書は必ず保管する！" * 100))
     assert all(text.endswith(("。", "！")) for text in japanese)
     assert all(weight(text) <= PASSAGE for text in japanese)
+
+
+def test_a_whole_section_is_one_chunk_up_to_three_sizes_and_keeps_what_it_begins_with() -> None:
+    function = "# adds\n\ndef add(a, b):\n" + "    a += b\n\n" * 30
+    text = function + "# end\n"
+    marks = (Mark(0, ("add",), whole=True), Mark(len(function), ()))
+    assert texts(Document("", text, "", marks), 200) == [function.strip(), "# end"]
+    cut = texts(Document("", text, "", marks), 50)
+    assert cut[0].startswith("# adds")
+    assert all(weight(piece) <= 50 for piece in cut)
+
+
+def test_whole_sections_of_one_name_stay_apart_and_lose_only_their_heading_line() -> None:
+    operation = "## GET /pets\n\nLists pets.\n\n| a | b |\n"
+    text = operation + operation
+    marks = tuple(Mark(start, ("API", "GET /pets"), whole=True) for start in (0, len(operation)))
+    assert texts(Document("", text, "", marks)) == ["Lists pets.\n\n| a | b |"] * 2
 
 
 @pytest.mark.parametrize(
