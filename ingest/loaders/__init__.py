@@ -28,6 +28,11 @@ _LOADERS = {
     ".htm": "html",
     ".pdf": "pdf",
     ".docx": "docx",
+    ".pptx": "pptx",
+    ".xlsx": "xlsx",
+    ".xlsm": "xlsx",
+    ".csv": "delimited",
+    ".tsv": "delimited",
 }
 
 SUFFIXES = frozenset(_LOADERS)

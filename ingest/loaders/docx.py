@@ -8,23 +8,16 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ingest.errors import DocumentError
+from ingest.loaders.office import check_archive
 from ingest.loaders.writer import Writer, lines, one_line, table
 from retrieval.documents import Document
 from retrieval.language import language
 
 if TYPE_CHECKING:
     from docx.document import Document as WordDocument
-
-UNPACKED_LIMIT = 300_000_000
-"""Bytes of all parts of the archive together; pictures are the greater part of an honest file's."""
-_PART_LIMIT = 20_000
-_OLE = b"\xd0\xcf\x11\xe0"
-"""How a Word document with a password (or of before 2007) begins."""
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"
@@ -37,7 +30,7 @@ _INDENT_LEVELS = 6
 
 def load(stem: str, data: bytes) -> Document:
     """Parse a .docx file. Title: the paragraph in the style Title, else the properties', else the first heading."""
-    _check_archive(data)
+    check_archive(data, ".docx")
     import docx
 
     word = docx.Document(io.BytesIO(data))
@@ -65,22 +58,6 @@ def load(stem: str, data: bytes) -> Document:
     first = text.split("\n", 1)[0]
     title = reader.title or properties or writer.first_heading or (first if len(first) <= _TITLE_LENGTH else "")
     return Document(title or stem, text, language(text), marks)
-
-
-def _check_archive(data: bytes) -> None:
-    if data.startswith(_OLE):
-        raise DocumentError(
-            "It is protected by a password or in the format of before 2007: save it as .docx without one."
-        )
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            parts = archive.infolist()
-    except zipfile.BadZipFile as error:
-        raise DocumentError("The file is damaged or no Word document: save it anew as .docx.") from error
-    if len(parts) > _PART_LIMIT or sum(part.file_size for part in parts) > UNPACKED_LIMIT:
-        raise DocumentError(
-            f"It unpacks to more than {UNPACKED_LIMIT // 1_000_000} MB: make its pictures smaller or split it."
-        )
 
 
 def _blocks(root: Any) -> Iterator[Any]:

@@ -6,8 +6,7 @@ import docx
 import pytest
 
 from ingest.errors import DocumentError
-from ingest.loaders import docx as loader
-from ingest.loaders import parse
+from ingest.loaders import office, parse
 
 
 def saved(word: "docx.document.Document") -> bytes:
@@ -70,7 +69,7 @@ def test_another_zip_archive_is_refused() -> None:
 
 
 def test_a_zip_bomb_is_refused_before_it_unpacks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loader, "UNPACKED_LIMIT", 1_000_000)
+    monkeypatch.setattr(office, "UNPACKED_LIMIT", 1_000_000)
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("word/document.xml", b"0" * 2_000_000)
