@@ -2,10 +2,12 @@
 
 IngestError
 ├── SourceError         a source cannot be listed; nothing of it was touched
+│   └── TooMuchGone     a listing would remove more than a set share of it
 └── DocumentError       one document cannot be read; the others go on
     ├── UnknownFormat   no loader for this kind of file
     ├── UndecodableText the bytes are no text in any encoding we trust
-    └── EmptyDocument   it holds no text (a scanned PDF, say)
+    ├── EmptyDocument   it holds no text (a scanned PDF, say)
+    └── ParserStopped   it crashed its parser, or took too much time or memory
 """
 
 
@@ -15,6 +17,10 @@ class IngestError(Exception):
 
 class SourceError(IngestError):
     """A source is missing, unreadable or not of a known kind."""
+
+
+class TooMuchGone(SourceError):
+    """More of a source is gone than may go at once unasked."""
 
 
 class DocumentError(IngestError):
@@ -31,3 +37,7 @@ class UndecodableText(DocumentError):
 
 class EmptyDocument(DocumentError):
     """The document holds no text."""
+
+
+class ParserStopped(DocumentError):
+    """Parsing it crashed, was stopped at a limit, or came to nothing that could be used."""

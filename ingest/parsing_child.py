@@ -1,0 +1,169 @@
+"""What the child process runs: a parser behind two pipes. `python -m ingest.parsing_child SETUP`; its parent is
+`ingest.parsing_process`. Knows nothing of restarts, and of files only the bytes it is handed.
+
+First everything is imported and locked up, then the first document is looked at. The process ends with its standard
+input, whatever it is doing by then.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import importlib
+import json
+import mimetypes
+import os
+import select
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import BinaryIO, NoReturn
+
+from ingest import parsing_limits
+from ingest.errors import DocumentError, ParserStopped
+from ingest.parsing_frames import (
+    Answer,
+    Order,
+    Parsed,
+    Ready,
+    TooLarge,
+    read_order,
+    without_surrogates,
+    write_answer,
+)
+from ingest.parsing_limits import ParseLimits
+from ingest.splitting import split
+from retrieval.documents import Document
+from retrieval.terms import chunk_words, terms
+
+NICENESS = 10
+"""Parsing waits for whoever answers questions."""
+NO_MEMORY = 71
+"""Exit status when memory ran out so far that not even an answer could be made."""
+
+Load = Callable[[str, bytes], Document]
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What the parent tells a child at its start. `loader` is what parses, as `module:function`."""
+
+    answers: int
+    """The descriptor to write to."""
+    parent: int
+    limits: ParseLimits
+    passage: int
+    loader: str
+
+    def encode(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def decode(cls, text: str) -> Setup:
+        fields = json.loads(text)
+        return cls(**{**fields, "limits": ParseLimits(**fields["limits"])})
+
+
+def main() -> NoReturn:
+    """Answer orders until standard input ends."""
+    setup = Setup.decode(sys.argv[1])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parsing_limits.die_with_parent(setup.parent, signal.SIGKILL)
+    os.nice(NICENESS)
+    faulthandler.enable()  # a crash says where, on standard error
+    # What parsers read from standard input must not be orders.
+    orders = os.fdopen(os.dup(0), "rb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    status = 1
+    try:
+        with os.fdopen(setup.answers, "wb") as answers:
+            _serve(setup, orders, answers)
+        status = 0
+    except MemoryError:
+        status = NO_MEMORY
+    except BrokenPipeError:  # the parent is gone
+        status = 0
+    except BaseException as error:  # noqa: BLE001 - said on standard error, and the process ends
+        _tell(error)
+    finally:
+        os._exit(status)
+
+
+def _serve(setup: Setup, orders: BinaryIO, answers: BinaryIO) -> None:
+    module, _, function = setup.loader.partition(":")
+    load: Load = getattr(importlib.import_module(module), function)
+    terms("warm")  # the stemmer
+    mimetypes.init()  # reads files of the system, which parsers of office formats would do later, in vain
+    parsing_limits.limit_resources(setup.limits)
+    parsing_limits.watch_python()
+    sealed = parsing_limits.filter_system_calls()
+    threading.Thread(target=_end_with, args=(orders.fileno(),), daemon=True).start()
+
+    def answer(message: Ready | Answer) -> None:
+        answers.write(write_answer(message, setup.limits.output_bytes))
+        answers.flush()
+
+    answer(Ready(sealed))
+    while (order := read_order(orders)) is not None:
+        parsing_limits.limit_processor(setup.limits.seconds)
+        outcome = _outcome(order, load, setup.passage)
+        try:
+            answer(Answer(order.number, outcome, parsing_limits.peak_bytes()))
+        except TooLarge:
+            outcome = DocumentError(f"{order.name}: it holds more text than one document may; split it.")
+            answer(Answer(order.number, outcome, parsing_limits.peak_bytes()))
+
+
+def _outcome(order: Order, load: Load, passage: int) -> Parsed | DocumentError | None:
+    """What there is to say of an order; None when memory ran out."""
+    try:
+        return _parsed(order, load, passage)
+    except DocumentError as error:
+        return None if _ran_out(error) else error
+    except MemoryError:
+        return None
+    except BaseException as error:  # noqa: BLE001 - parsers fail in ways no list names, and `sys.exit` is one of them
+        _tell(error)
+        return ParserStopped(f"{order.name}: reading it failed ({type(error).__name__}); save the file anew.")
+
+
+def _parsed(order: Order, load: Load, passage: int) -> Parsed:
+    began_at = time.perf_counter()
+    document = load(order.name, order.data)
+    document = Document(
+        order.title or document.title, document.text, order.language or document.language, document.marks
+    )
+    document = without_surrogates(document)
+    chunks = tuple(split(document, size=passage))
+    return Parsed(document, chunks, chunk_words(document, chunks), time.perf_counter() - began_at)
+
+
+def _ran_out(error: BaseException) -> bool:
+    """Whether memory is what a loader's error comes from."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError):
+            return True
+        cause = cause.__cause__
+    return False
+
+
+def _tell(error: BaseException) -> None:
+    """Where it happened, on standard error, without what it says: that may hold a document's text."""
+    traceback.print_tb(error.__traceback__)
+    sys.stderr.write(f"{type(error).__name__}\n")
+    sys.stderr.flush()
+
+
+def _end_with(orders: int) -> None:
+    poll = select.poll()
+    poll.register(orders, 0)  # nothing but its end
+    poll.poll()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()
