@@ -1,23 +1,21 @@
 """The SQL of the authority: documents, versions, chunks, vectors, readers, sources. Every function takes a connection.
 
 What is kept here is the truth; FTS5 (`retrieval/words.py`) and Chroma (`retrieval/chroma.py`) can be rebuilt from it.
-Knows nothing of embedding or ranking. Functions that hand out text of documents take the sets of readers a principal
-may read (`readable`), and the filter stands inside their query.
+Knows nothing of embedding or ranking, and hands no text to people: `retrieval/passages.py` does, for a principal.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
 import numpy as np
-from sqlalchemy import Connection, Row, bindparam, text
+from sqlalchemy import Connection, bindparam, text
 
-from retrieval import words
-from retrieval.access import Principal, Readers
+from retrieval.access import Readers
 from retrieval.chroma import Vectors
 from retrieval.documents import Chunk, Document
 
@@ -27,13 +25,14 @@ ReaderSets = dict[int, Readers]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A folder (or one file) that was ingested, and who may read it."""
+    """Something that was ingested, and who may read it. `root` is a path or an address, `kind` says of what."""
 
     id: int
     name: str
     root: str
     readers: Readers
     synced_at: datetime | None
+    kind: str = "folder"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,35 +43,9 @@ class Known:
     content_sha256: str
     recipe: str
     readers: Readers
-
-
-@dataclass(frozen=True, slots=True)
-class StoredDocument:
-    """A live document with its whole text."""
-
-    id: str
-    title: str
-    address: str
-    language: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class StoredChunk:
-    """A live chunk with its text, as a search needs it; `id` is internal, `key` public."""
-
-    id: int
-    key: str
-    document_id: str
-    title: str
-    address: str
-    language: str
-    heading: tuple[str, ...]
-    line: int
-    page: int | None
-    start: int
-    end: int
-    text: str
+    version_id: int
+    source_version: str
+    """What the source said of the bytes; see `ingest/sources`."""
 
 
 def now() -> str:
@@ -103,21 +76,20 @@ def reader_sets(connection: Connection) -> ReaderSets:
     return {row.id: Readers(frozenset(json.loads(row.groups)), bool(row.discord)) for row in rows}
 
 
-def readable(connection: Connection, *, principal: Principal) -> ReaderSets:
-    """The sets of readers that the principal belongs to."""
-    return {id_: readers for id_, readers in reader_sets(connection).items() if principal.may_read(readers)}
-
-
 def ensure_reader_set(connection: Connection, readers: Readers) -> int:
-    """The id of a set of readers, made with its word table if it is new."""
+    """The id of a set of readers, made if it is new."""
     found = connection.execute(text("SELECT id FROM reader_sets WHERE key = :key"), {"key": readers.key}).scalar()
     if found is not None:
         return int(found)
     statement = text("INSERT INTO reader_sets (key, groups, discord) VALUES (:key, :groups, :discord) RETURNING id")
     values = {"key": readers.key, "groups": json.dumps(sorted(readers.groups)), "discord": readers.discord}
-    made = int(connection.execute(statement, values).scalar_one())
-    words.create(connection, made)
-    return made
+    return int(connection.execute(statement, values).scalar_one())
+
+
+def reader_set_of(connection: Connection, document_id: str) -> int:
+    """The id of a document's set of readers."""
+    statement = text("SELECT reader_set_id FROM documents WHERE id = :id")
+    return int(connection.execute(statement, {"id": document_id}).scalar_one())
 
 
 # --- sources ---------------------------------------------------------------------------------------------------------
@@ -126,28 +98,38 @@ def ensure_reader_set(connection: Connection, readers: Readers) -> int:
 def sources(connection: Connection) -> list[Source]:
     """All sources, by name."""
     sets = reader_sets(connection)
-    rows = connection.execute(text("SELECT id, name, root, reader_set_id, synced_at FROM sources ORDER BY name"))
+    rows = connection.execute(text("SELECT id, name, root, reader_set_id, synced_at, kind FROM sources ORDER BY name"))
     return [
         Source(
-            row.id, row.name, row.root, sets[row.reader_set_id], row.synced_at and datetime.fromisoformat(row.synced_at)
+            row.id,
+            row.name,
+            row.root,
+            sets[row.reader_set_id],
+            row.synced_at and datetime.fromisoformat(row.synced_at),
+            row.kind,
         )
         for row in rows
     ]
 
 
-def put_source(connection: Connection, name: str, root: str, readers: Readers) -> int:
+def put_source(connection: Connection, name: str, root: str, readers: Readers, kind: str = "folder") -> int:
     """Make a source, or change the one with this root or, else, with this name; returns its id.
 
     Name and root must not belong to two different sources.
     """
-    values = {"name": name, "root": root, "set": ensure_reader_set(connection, readers)}
+    values = {"name": name, "root": root, "set": ensure_reader_set(connection, readers), "kind": kind}
     found = connection.execute(
         text("SELECT id FROM sources WHERE root = :root OR name = :name ORDER BY root = :root DESC"), values
     ).scalar()
     if found is None:
-        statement = "INSERT INTO sources (name, root, reader_set_id) VALUES (:name, :root, :set) RETURNING id"
+        statement = (
+            "INSERT INTO sources (name, root, reader_set_id, kind) VALUES (:name, :root, :set, :kind) RETURNING id"
+        )
     else:
-        statement = "UPDATE sources SET name = :name, root = :root, reader_set_id = :set WHERE id = :id RETURNING id"
+        statement = (
+            "UPDATE sources SET name = :name, root = :root, reader_set_id = :set, kind = :kind WHERE id = :id"
+            " RETURNING id"
+        )
     return int(connection.execute(text(statement), values | {"id": found}).scalar_one())
 
 
@@ -170,15 +152,34 @@ def mark_synced(connection: Connection, source_id: int) -> None:
     connection.execute(text("UPDATE sources SET synced_at = :at WHERE id = :id"), {"at": now(), "id": source_id})
 
 
-def manifest(connection: Connection, source_id: int) -> dict[str, Known]:
-    """The live items of a source."""
+def manifest(connection: Connection, source_id: int, generation: int) -> dict[str, Known]:
+    """The items of a source that are live in a generation."""
     sets = reader_sets(connection)
     statement = text(
-        "SELECT d.item, d.id, v.content_sha256, v.recipe, d.reader_set_id FROM documents d"
-        " JOIN versions v ON v.id = d.live_version_id WHERE d.source_id = :source"
+        "SELECT d.item, d.id, v.content_sha256, v.recipe, d.reader_set_id, v.id AS version_id, v.source_version"
+        " FROM documents d JOIN live l ON l.document_id = d.id AND l.generation_id = :generation"
+        " JOIN versions v ON v.id = l.version_id WHERE d.source_id = :source"
     )
-    rows = connection.execute(statement, {"source": source_id})
-    return {row.item: Known(row.id, row.content_sha256, row.recipe, sets[row.reader_set_id]) for row in rows}
+    rows = connection.execute(statement, {"source": source_id, "generation": generation})
+    return {
+        row.item: Known(
+            row.id, row.content_sha256, row.recipe, sets[row.reader_set_id], row.version_id, row.source_version
+        )
+        for row in rows
+    }
+
+
+def documents_of(connection: Connection, source_id: int) -> list[str]:
+    """The ids of all documents of a source, in whatever generation they are live."""
+    found = connection.execute(text("SELECT id FROM documents WHERE source_id = :source"), {"source": source_id})
+    return [str(one) for one in found.scalars()]
+
+
+def set_source_versions(connection: Connection, seen: Mapping[int, str]) -> None:
+    """Note what the source says now of versions (by id) whose content is the same as before."""
+    if seen:
+        values = [{"id": version, "seen": said} for version, said in seen.items()]
+        connection.execute(text("UPDATE versions SET source_version = :seen WHERE id = :id"), values)
 
 
 # --- writing a version -----------------------------------------------------------------------------------------------
@@ -200,6 +201,7 @@ def add_version(
     reader_set: int,
     content_sha256: str,
     recipe: str,
+    source_version: str,
 ) -> int:
     """Write a version that is not live yet; returns its id. The document's row is made if it is new."""
     connection.execute(
@@ -210,8 +212,8 @@ def add_version(
         {"id": document_id, "source": source_id, "item": item, "address": address, "set": reader_set},
     )
     statement = text(
-        "INSERT INTO versions (document_id, title, language, text, content_sha256, recipe, created_at)"
-        " VALUES (:document, :title, :language, :text, :sha, :recipe, :at) RETURNING id"
+        "INSERT INTO versions (document_id, title, language, text, content_sha256, recipe, created_at, source_version)"
+        " VALUES (:document, :title, :language, :text, :sha, :recipe, :at, :source_version) RETURNING id"
     )
     values = {
         "document": document_id,
@@ -221,6 +223,7 @@ def add_version(
         "sha": content_sha256,
         "recipe": recipe,
         "at": now(),
+        "source_version": source_version,
     }
     return int(connection.execute(statement, values).scalar_one())
 
@@ -321,51 +324,11 @@ def put_vectors(connection: Connection, fingerprint: str, new: dict[str, Vectors
         connection.execute(text("INSERT OR REPLACE INTO vectors VALUES (:f, :d, :v)"), values)
 
 
+def vector_fingerprints(connection: Connection) -> set[str]:
+    """The embedders of all stored vectors."""
+    return {str(one) for one in connection.execute(text("SELECT DISTINCT fingerprint FROM vectors")).scalars()}
+
+
 def delete_unused_vectors(connection: Connection) -> None:
     """Remove the vectors of texts that no chunk holds any more."""
     connection.execute(text("DELETE FROM vectors WHERE embedded_sha256 NOT IN (SELECT embedded_sha256 FROM chunks)"))
-
-
-# --- reading, for a principal ----------------------------------------------------------------------------------------
-
-_LIVE = "versions v JOIN documents d ON d.live_version_id = v.id"
-_CHUNK = (
-    "c.id, c.key, d.id AS document_id, v.title, d.address, v.language, c.heading, c.line, c.page, c.start,"
-    ' c."end" AS "end", substr(v.text, c.start + 1, c."end" - c.start) AS text'
-)
-
-
-def chunks(
-    connection: Connection, *, readable: ReaderSets, ids: Sequence[int] = (), keys: Sequence[str] = ()
-) -> list[StoredChunk]:
-    """The live chunks with one of these ids or keys that may be read, in no order."""
-    statement = text(
-        f"SELECT {_CHUNK} FROM {_LIVE} JOIN chunks c ON c.version_id = v.id"
-        " WHERE d.reader_set_id IN :sets AND (c.id IN :ids OR c.key IN :keys)"
-    ).bindparams(*(bindparam(name, expanding=True) for name in ("sets", "ids", "keys")))
-    rows = connection.execute(statement, {"sets": list(readable), "ids": list(ids), "keys": list(keys)})
-    return [_stored_chunk(row) for row in rows]
-
-
-def chunk_numbers(connection: Connection, *, readable: ReaderSets, keys: Sequence[str]) -> dict[str, int]:
-    """The internal id of each live chunk with one of these keys that may be read."""
-    statement = text(
-        f"SELECT c.key, c.id FROM {_LIVE} JOIN chunks c ON c.version_id = v.id"
-        " WHERE d.reader_set_id IN :sets AND c.key IN :keys"
-    ).bindparams(bindparam("sets", expanding=True), bindparam("keys", expanding=True))
-    return {row.key: row.id for row in connection.execute(statement, {"sets": list(readable), "keys": list(keys)})}
-
-
-def document(connection: Connection, document_id: str, *, readable: ReaderSets) -> StoredDocument | None:
-    """A live document, or None if there is none or it may not be read."""
-    statement = text(
-        f"SELECT d.id, v.title, d.address, v.language, v.text FROM {_LIVE}"
-        " WHERE d.id = :id AND d.reader_set_id IN :sets"
-    ).bindparams(bindparam("sets", expanding=True))
-    row = connection.execute(statement, {"id": document_id, "sets": list(readable)}).first()
-    return None if row is None else StoredDocument(row.id, row.title, row.address, row.language, row.text)
-
-
-def _stored_chunk(row: Row[tuple[object, ...]]) -> StoredChunk:
-    values = row._mapping
-    return StoredChunk(**{**values, "heading": tuple(json.loads(values["heading"]))})

@@ -62,3 +62,7 @@ class Hit:
     score: float
     words: float
     similarity: float | None
+    source_kind: str = ""
+    """Of the source it came from: "folder", "git", ..."""
+    source_version: str = ""
+    """What the source said of the document's bytes when they were read; see `ingest/sources`."""

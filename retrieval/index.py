@@ -2,22 +2,24 @@
 
 The order of every change, so that a process killed anywhere leaves nothing a later one cannot finish:
 
-1. one transaction writes versions, chunks and vectors that are not live yet, and notes their keys in the outbox, the
-   list of what Chroma must forget: a change that never happens is undone from there;
+1. one transaction writes versions, chunks and vectors that are not live yet;
 2. their vectors go to Chroma and are read back;
-3. one transaction flips the live versions, moves the words, drops the old text, and puts the old keys in the outbox
-   instead of the new ones;
-4. the outbox is worked off.
+3. one transaction flips the live versions, moves the words, drops the old text, and notes the old keys in the outbox,
+   the list of what Chroma must forget;
+4. the outbox is worked off, and what was to be forgotten is read back as gone.
 
-A search sees the old version or the new one, never a mix, because it keeps only what is live in its snapshot.
-Knows nothing of sources or files; one thread writes at a time.
+A version that nothing points to is what a killed run left; `tidy` takes it back. A search sees the old version or the new
+one, never a mix, because it keeps only what is live in its snapshot. All this happens in one generation of the index, the
+one that answers unless another is named (`retrieval/building.py` makes those). Knows nothing of sources or files; one
+thread writes at a time.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -26,35 +28,49 @@ import numpy as np
 from sqlalchemy import Connection, Engine, text
 
 from models.embedders import Embedder
-from retrieval import authority, words
+from retrieval import authority, generations, words
 from retrieval.access import Readers
 from retrieval.chroma import VectorIndex, Vectors, as_vectors
 from retrieval.database import open_database, reading, writing
 from retrieval.documents import Chunk, Document
 from retrieval.errors import IndexDamaged, IndexMismatch
-from retrieval.terms import terms
+from retrieval.generations import Generation, Live
+from retrieval.terms import ChunkWords
+from retrieval.words import WordTable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 DATABASE = "documents.db"
 VECTORS = "chroma"
-_EMBEDDER = "embedder"
-_REBUILDING = "(rebuilding)"
-"""Stands in place of the embedder's fingerprint while the indexes are made anew."""
+_MOVED_AT_ONCE = 256
+"""Documents given other readers in one go."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A document read, split, and ready to be written. `item` is its path below the source's root."""
+    """A document read, split, and ready to be written. `item` is its name in its source."""
 
     item: str
     address: str
     readers: Readers
     document: Document
     chunks: tuple[Chunk, ...]
+    words: tuple[ChunkWords, ...]
+    """The terms of each chunk (`retrieval/terms.py`)."""
     content_sha256: str
     """Of the source's bytes."""
     recipe: str
     """The versions of loader and splitter that made it."""
+    source_version: str = ""
+    """What the source said of the bytes; see `ingest/sources`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """What a `put` cost: texts embedded (the others were known), seconds spent on them and on writing."""
+
+    embedded: int
+    embedding: float
+    writing: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +88,38 @@ def embedded_text(document: Document, chunk: Chunk) -> str:
     return "\n".join((" › ".join((document.title, *chunk.heading)), document.text[chunk.start : chunk.end]))
 
 
-def collection_name(fingerprint: str, reader_set: int) -> str:
-    """The Chroma collection of an embedder and a set of readers."""
-    return f"v{sha256(fingerprint.encode()).hexdigest()[:16]}-r{reader_set}"
+def digest(whole: str) -> str:
+    """Names an embedded text, so that it is embedded once however often it comes."""
+    return sha256(whole.encode()).hexdigest()
 
 
 class Index:
     """The index in a data folder that this process holds. `close` it before the folder is let go.
 
+    `embedder` and `recipe` are what the settings want; `spec` is what `reopen` makes that embedder from again, when the
+    settings want another one and this one's generation still answers.
     Raises DataFolderError, IndexDamaged when it does not open.
     """
 
-    def __init__(self, folder: Path, embedder: Embedder) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        embedder: Embedder,
+        *,
+        recipe: str = "",
+        spec: str = "",
+        reopen: Callable[[str], Embedder] | None = None,
+    ) -> None:
         self.engine: Engine = open_database(folder / DATABASE, MIGRATIONS)
         self.embedder = embedder
+        self.recipe = recipe
+        self.spec = spec
+        self.writer = threading.RLock()
         self._folder = folder
+        self._reopen = reopen
+        self._reopened: dict[int, Embedder] = {}
         self._vectors: VectorIndex | None = None
         self._opening = threading.Lock()
-        self._writer = threading.Lock()
 
     @property
     def vectors(self) -> VectorIndex:
@@ -99,107 +129,100 @@ class Index:
                 self._vectors = VectorIndex(self._folder / VECTORS)
             return self._vectors
 
-    def collection(self, reader_set: int) -> str:
-        """The Chroma collection of a set of readers, for the embedder that is set."""
-        return collection_name(self.embedder.fingerprint, reader_set)
+    def embedder_of(self, generation: Generation) -> Embedder:
+        """The embedder a generation was made with, opened again if the settings name another.
 
-    def check_embedder(self, connection: Connection) -> None:
-        """Raises IndexMismatch if the vectors were made by another embedder, or were not all made."""
-        made_by = authority.get_state(connection, _EMBEDDER)
-        if made_by == _REBUILDING:
-            raise IndexMismatch("The indexes were being made anew and that broke off: run `kura repair` again.")
-        if made_by not in (None, self.embedder.fingerprint):
+        Raises IndexMismatch if it cannot be had.
+        """
+        if generation.fingerprint == self.embedder.fingerprint:
+            return self.embedder
+        with self._opening:
+            made = self._reopened.get(generation.id)
+            if made is None and self._reopen is not None and generation.embedder:
+                made = self._reopen(generation.embedder)
+                self._reopened[generation.id] = made
+        if made is None or made.fingerprint != generation.fingerprint:
             raise IndexMismatch(
-                f"The index was made with the embedder {made_by}, but the settings name {self.embedder.fingerprint}:"
-                " run `kura repair` to embed the stored documents again, or set the former embedder."
+                f"The index was made with the embedder {generation.fingerprint or 'of a rebuild that broke off'}, and the"
+                f" settings name {self.embedder.fingerprint}: run `kura repair` to embed the stored documents again, or set"
+                " the former embedder."
             )
+        return made
+
+    def answering(self, connection: Connection) -> Generation | None:
+        """The generation that answers; None before anything was ingested. Raises IndexMismatch if it is not whole."""
+        found = generations.current(connection)
+        if found is not None and not found.ready:
+            raise IndexMismatch("The indexes were being made anew and that broke off: run `kura repair` again.")
+        return found
 
     # --- writing ---
 
-    def put(self, source_id: int, prepared: Sequence[Prepared]) -> None:
-        """Make these documents live, each replacing its former version. All of them or, when killed, none."""
-        with self._writer:
-            vectors = self._embed(prepared)
+    def put(
+        self,
+        source_id: int,
+        prepared: Sequence[Prepared],
+        *,
+        generation: Generation | None = None,
+        instead_of: Sequence[str] = (),
+    ) -> Put:
+        """Make these documents live, each replacing its former version. All of them or, when killed, none.
+
+        Without a `generation` it is the one that answers; every other one then loses what was replaced. The documents
+        `instead_of` which these come (they moved) go in the same moment.
+        """
+        with self.writer:
+            target = generation or self._answering_or_first()
+            started = time.perf_counter()
+            vectors, new = self._embed(target, prepared)
+            embedded = time.perf_counter()
             with writing(self.engine) as connection:
-                self.check_embedder(connection)
-                authority.set_state(connection, _EMBEDDER, self.embedder.fingerprint)
-                authority.put_vectors(connection, self.embedder.fingerprint, vectors)
+                authority.put_vectors(connection, target.fingerprint, {one: vectors[one] for one in new})
                 written = [self._write(connection, source_id, one) for one in prepared]
-                for one in written:
-                    self._forget(connection, one.reader_set, one.keys)
-            self._send(written, vectors)
+            self._send(target, written, vectors)
             with writing(self.engine) as connection:
+                for document_id in instead_of:
+                    self._delete_document(connection, document_id)
                 for one in written:
-                    self._go_live(connection, one)
-            self._work_off_outbox()
+                    self._go_live(connection, target, one, everywhere=generation is None)
+            self.work_off_outbox()
+            return Put(len(new), embedded - started, time.perf_counter() - embedded)
 
     def set_readers(self, documents: Iterable[str], readers: Readers) -> None:
         """Give documents other readers, without touching text or vectors."""
-        with self._writer:
+        with self.writer:
             with writing(self.engine) as connection:
                 target = authority.ensure_reader_set(connection, readers)
-            for document_id in documents:
-                self._move(document_id, target)
-            self._work_off_outbox()
+            moving = list(documents)
+            for at in range(0, len(moving), _MOVED_AT_ONCE):
+                self._move(moving[at : at + _MOVED_AT_ONCE], target)
+                self.work_off_outbox()
 
     def remove(self, documents: Sequence[str]) -> None:
         """Remove documents: gone from the very next search, and their text from the authority."""
-        with self._writer:
+        with self.writer:
             with writing(self.engine) as connection:
                 for document_id in documents:
-                    self._retire(connection, document_id)
-                    connection.execute(text("DELETE FROM documents WHERE id = :id"), {"id": document_id})
-            self._work_off_outbox()
+                    self._delete_document(connection, document_id)
+            self.work_off_outbox()
 
     def tidy(self, *, purge: bool) -> None:
         """Finish what a killed process left, and with `purge` overwrite what was deleted, in the words and on the disk."""
-        with self._writer:
+        with self.writer:
             with writing(self.engine) as connection:
-                rows = connection.execute(
-                    text(
-                        "SELECT v.id AS version, d.id AS document, d.reader_set_id AS readers FROM versions v"
-                        " JOIN documents d ON d.id = v.document_id WHERE d.live_version_id IS NOT v.id"
-                    )
-                ).all()
-                for row in rows:
-                    self._drop_version(connection, row.version, row.readers)
-                connection.execute(text("DELETE FROM documents WHERE live_version_id IS NULL"))
+                left = text("SELECT id FROM versions WHERE id NOT IN (SELECT version_id FROM live)")
+                for version_id in connection.execute(left).scalars().all():
+                    self._take_back(connection, version_id)
+                connection.execute(text("DELETE FROM documents WHERE id NOT IN (SELECT document_id FROM live)"))
                 authority.delete_unused_vectors(connection)
                 if purge:
-                    for reader_set in authority.reader_sets(connection):
-                        words.purge(connection, reader_set)
-            self._work_off_outbox()
+                    for one in generations.every(connection):
+                        for table in words.tables(connection, one.id):
+                            words.purge(connection, table)
+            self.work_off_outbox()
             if purge:
                 with self.engine.connect() as connection:
                     connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    def rebuild(self) -> int:
-        """Make Chroma and FTS5 anew from the authority, for the embedder that is set; returns the number of chunks.
-
-        Whatever the embedder has not embedded yet comes first: as long as that may fail, nothing is touched. Broken off
-        later, the index says so until this is run again.
-        """
-        with self._writer:
-            with reading(self.engine) as connection:
-                statement = text("SELECT id FROM documents WHERE live_version_id IS NOT NULL ORDER BY id")
-                live = [str(document_id) for document_id in connection.execute(statement).scalars()]
-            for document_id in live:
-                self._embed_stored(document_id)
-            with writing(self.engine) as connection:
-                authority.set_state(connection, _EMBEDDER, _REBUILDING)
-                connection.execute(text("DELETE FROM outbox"))
-                for reader_set in authority.reader_sets(connection):
-                    words.drop(connection, reader_set)
-                    words.create(connection, reader_set)
-            for name in self.vectors.collections():
-                self.vectors.drop(name)
-            count = sum(self._rebuild_document(document_id) for document_id in live)
-            with writing(self.engine) as connection:
-                authority.set_state(connection, _EMBEDDER, self.embedder.fingerprint)
-                connection.execute(
-                    text("DELETE FROM vectors WHERE fingerprint != :f"), {"f": self.embedder.fingerprint}
-                )
-            return count
 
     def close(self) -> None:
         """Let go of SQLite and Chroma."""
@@ -207,24 +230,73 @@ class Index:
             if self._vectors is not None:
                 self._vectors.close()
                 self._vectors = None
+            for made in self._reopened.values():
+                if callable(close := getattr(made, "close", None)):
+                    close()
+            self._reopened.clear()
         self.engine.dispose()
+
+    # --- the outbox ---
+
+    def forget(self, connection: Connection, collection: str, keys: Sequence[str]) -> None:
+        """Note keys that a collection must forget."""
+        if keys:
+            values = [{"collection": collection, "key": key} for key in keys]
+            connection.execute(text("INSERT INTO outbox (collection, chunk_key) VALUES (:collection, :key)"), values)
+
+    def keep(self, connection: Connection, collection: str, keys: Sequence[str]) -> None:
+        """Take keys from the list again: what they were written for has come about."""
+        if keys:
+            values = [{"collection": collection, "key": key} for key in keys]
+            connection.execute(text("DELETE FROM outbox WHERE chunk_key = :key AND collection = :collection"), values)
+
+    def work_off_outbox(self) -> None:
+        """Let Chroma forget what it must, and read back that it did. Raises IndexDamaged if not; the list stays then."""
+        with reading(self.engine) as connection:
+            rows = connection.execute(text("SELECT id, collection, chunk_key FROM outbox")).all()
+        by_collection: dict[str, set[str]] = defaultdict(set)
+        for row in rows:
+            by_collection[row.collection].add(row.chunk_key)
+        for name, keys in by_collection.items():
+            self.vectors.delete(name, sorted(keys))
+            if kept := self.vectors.present(name, sorted(keys)):
+                raise IndexDamaged(f"The vector index kept {len(kept)} passages that were deleted: run `kura repair`.")
+        if rows:
+            with writing(self.engine) as connection:
+                connection.execute(text("DELETE FROM outbox WHERE id <= :last"), {"last": rows[-1].id})
 
     # --- the steps ---
 
-    def _embed(self, prepared: Sequence[Prepared]) -> dict[str, Vectors]:
-        """The vector of each embedded text, by its hash; only what was never embedded costs anything."""
+    def _answering_or_first(self) -> Generation:
+        with reading(self.engine) as connection:
+            found = self.answering(connection)
+        if found is not None:
+            return found
+        with writing(self.engine) as connection:
+            made = generations.add(
+                connection, fingerprint=self.embedder.fingerprint, recipe=self.recipe, embedder=self.spec
+            )
+            generations.make_current(connection, made)
+        return made
+
+    def _embed(self, target: Generation, prepared: Sequence[Prepared]) -> tuple[dict[str, Vectors], list[str]]:
+        """The vector of each embedded text, by its hash, and which are new; only those cost anything."""
         texts: dict[str, str] = {}
         for one in prepared:
             for chunk in one.chunks:
                 whole = embedded_text(one.document, chunk)
-                texts[_digest(whole)] = whole
+                texts[digest(whole)] = whole
+        return self.embed_new(target, texts)
+
+    def embed_new(self, target: Generation, texts: dict[str, str]) -> tuple[dict[str, Vectors], list[str]]:
+        """The vectors of texts by their hash, from what is stored where that can be, and which are new; stores nothing."""
         with reading(self.engine) as connection:
-            vectors = authority.vectors(connection, self.embedder.fingerprint, texts)
-        missing = [digest for digest in texts if digest not in vectors]
+            vectors = authority.vectors(connection, target.fingerprint, texts)
+        missing = [one for one in texts if one not in vectors]
         if missing:
-            made = as_vectors(self.embedder.embed_documents([texts[digest] for digest in missing]))
+            made = as_vectors(self.embedder_of(target).embed_documents([texts[one] for one in missing]))
             vectors.update(zip(missing, made, strict=True))
-        return vectors
+        return vectors, missing
 
     def _write(self, connection: Connection, source_id: int, one: Prepared) -> _Written:
         document_id = authority.document_id(source_id, one.item)
@@ -239,147 +311,108 @@ class Index:
             reader_set=reader_set,
             content_sha256=one.content_sha256,
             recipe=one.recipe,
+            source_version=one.source_version,
         )
-        digests = [_digest(embedded_text(one.document, chunk)) for chunk in one.chunks]
+        digests = [digest(embedded_text(one.document, chunk)) for chunk in one.chunks]
         keys = authority.add_chunks(connection, document_id, version_id, one.chunks, digests)
         return _Written(document_id, version_id, reader_set, keys, digests, one)
 
-    def _send(self, written: Sequence[_Written], vectors: dict[str, Vectors]) -> None:
-        """Vectors to Chroma, and read back."""
+    def _send(self, target: Generation, written: Sequence[_Written], vectors: dict[str, Vectors]) -> None:
         by_set: dict[int, list[_Written]] = defaultdict(list)
         for one in written:
             by_set[one.reader_set].append(one)
         for reader_set, group in by_set.items():
             keys = [key for one in group for key in one.keys]
-            rows = [vectors[digest] for one in group for digest in one.digests]
-            if not keys:
-                continue
-            name = self.collection(reader_set)
-            self.vectors.upsert(name, keys, np.stack(rows))
-            if missing := len(set(keys) - self.vectors.present(name, keys)):
-                raise IndexDamaged(
-                    f"The vector index lost {missing} of {len(keys)} chunks just written: run `kura repair`."
-                )
+            self.send(target.collection(reader_set), keys, [vectors[name] for one in group for name in one.digests])
 
-    def _go_live(self, connection: Connection, one: _Written) -> None:
-        self._retire(connection, one.document_id)
-        connection.execute(
-            text("UPDATE documents SET live_version_id = :v, reader_set_id = :s, address = :a WHERE id = :d"),
-            {"v": one.version_id, "s": one.reader_set, "a": one.prepared.address, "d": one.document_id},
-        )
-        self._keep(connection, one.reader_set, one.keys)
-        ids = [id_ for id_, _ in authority.chunk_ids(connection, one.version_id)]
-        words.insert(connection, one.reader_set, word_rows(ids, one.prepared.document, one.prepared.chunks))
-
-    def _retire(self, connection: Connection, document_id: str) -> None:
-        """Take a document's live version out of words and authority, and note it for Chroma."""
-        row = connection.execute(
-            text("SELECT live_version_id AS version, reader_set_id AS readers FROM documents WHERE id = :id"),
-            {"id": document_id},
-        ).first()
-        if row is None or row.version is None:
+    def send(self, collection: str, keys: Sequence[str], rows: Sequence[Vectors]) -> None:
+        """Vectors to Chroma, and read back. Raises IndexDamaged if one is not there afterwards."""
+        if not keys:
             return
-        connection.execute(text("UPDATE documents SET live_version_id = NULL WHERE id = :id"), {"id": document_id})
-        self._drop_version(connection, row.version, row.readers)
+        self.vectors.upsert(collection, keys, np.stack(rows))
+        if missing := len(set(keys) - self.vectors.present(collection, keys)):
+            raise IndexDamaged(
+                f"The vector index lost {missing} of {len(keys)} chunks just written: run `kura repair`."
+            )
 
-    def _drop_version(self, connection: Connection, version_id: int, reader_set: int) -> None:
-        chunks = authority.chunk_ids(connection, version_id)
-        words.delete(connection, reader_set, [id_ for id_, _ in chunks])
-        self._forget(connection, reader_set, [key for _, key in chunks])
+    def _go_live(self, connection: Connection, target: Generation, one: _Written, *, everywhere: bool) -> None:
+        lives = generations.lives(connection, one.document_id)
+        self._retire(connection, one.document_id, [live for live in lives if everywhere or live.generation == target])
+        connection.execute(
+            text("UPDATE documents SET reader_set_id = :s, address = :a WHERE id = :d"),
+            {"s": one.reader_set, "a": one.prepared.address, "d": one.document_id},
+        )
+        generations.point(connection, target, one.document_id, one.version_id)
+        self.add_words(connection, target, one.reader_set, one.version_id, one.prepared.words)
+
+    def add_words(
+        self, connection: Connection, target: Generation, reader_set: int, version_id: int, terms: Sequence[ChunkWords]
+    ) -> None:
+        """The words of a version that goes live in a generation."""
+        table = WordTable(target.id, reader_set)
+        words.ensure(connection, table)
+        ids = [id_ for id_, _ in authority.chunk_ids(connection, version_id)]
+        words.insert(connection, table, list(zip(ids, terms, strict=True)))
+
+    def _delete_document(self, connection: Connection, document_id: str) -> None:
+        self._retire(connection, document_id, generations.lives(connection, document_id))
+        left = connection.execute(text("SELECT id FROM versions WHERE document_id = :d"), {"d": document_id})
+        for version_id in left.scalars().all():
+            self._take_back(connection, version_id)
+        connection.execute(text("DELETE FROM documents WHERE id = :d"), {"d": document_id})
+
+    def _take_back(self, connection: Connection, version_id: int) -> None:
+        """Remove a version that never went live; its vectors may stand in any collection."""
+        keys = [key for _, key in authority.chunk_ids(connection, version_id)]
+        for one in generations.every(connection):
+            for reader_set in authority.reader_sets(connection):
+                self.forget(connection, one.collection(reader_set), keys)
         authority.delete_version(connection, version_id)
 
-    def _written_collection(self, connection: Connection, reader_set: int) -> str:
-        """The Chroma collection that was written, by whichever embedder: to change it, none needs to be there."""
-        made_by = authority.get_state(connection, _EMBEDDER) or self.embedder.fingerprint
-        return collection_name(made_by, reader_set)
+    def _retire(self, connection: Connection, document_id: str, lives: Sequence[Live]) -> None:
+        """Take a document's versions out of generations: words and authority now, Chroma by the outbox."""
+        if not lives:
+            return
+        reader_set = authority.reader_set_of(connection, document_id)
+        for live in lives:
+            chunks = authority.chunk_ids(connection, live.version_id)
+            table = WordTable(live.generation.id, reader_set)
+            words.delete(connection, table, [id_ for id_, _ in chunks])
+            self.forget(connection, live.generation.collection(reader_set), [key for _, key in chunks])
+            generations.unpoint(connection, live.generation, document_id)
+        for version_id in {live.version_id for live in lives}:
+            if not generations.is_live(connection, version_id):
+                authority.delete_version(connection, version_id)
 
-    def _forget(self, connection: Connection, reader_set: int, keys: Sequence[str]) -> None:
-        values = [{"collection": self._written_collection(connection, reader_set), "key": key} for key in keys]
-        if values:
-            connection.execute(text("INSERT INTO outbox (collection, chunk_key) VALUES (:collection, :key)"), values)
-
-    def _keep(self, connection: Connection, reader_set: int, keys: Sequence[str]) -> None:
-        values = [{"collection": self._written_collection(connection, reader_set), "key": key} for key in keys]
-        if values:
-            connection.execute(text("DELETE FROM outbox WHERE chunk_key = :key AND collection = :collection"), values)
-
-    def _move(self, document_id: str, target: int) -> None:
+    def _move(self, documents: Sequence[str], target: int) -> None:
+        """Give documents a set of readers: copies of their vectors first, then one transaction."""
         with reading(self.engine) as connection:
-            row = connection.execute(
-                text("SELECT live_version_id AS version, reader_set_id AS readers FROM documents WHERE id = :id"),
-                {"id": document_id},
-            ).first()
-            if row is None or row.version is None or row.readers == target:
-                return
-            chunks = authority.chunk_ids(connection, row.version)
-            made_by = authority.get_state(connection, _EMBEDDER) or ""
-            name = self._written_collection(connection, target)
-            vectors = authority.chunk_vectors(connection, made_by, row.version)
+            moving = [
+                (document_id, origin, generations.lives(connection, document_id))
+                for document_id in documents
+                if (origin := authority.reader_set_of(connection, document_id)) != target
+            ]
+            vectors: dict[str, dict[str, Vectors]] = defaultdict(dict)  # by target collection, by key
+            for _, _, lives in moving:
+                for live in lives:
+                    stored = authority.chunk_vectors(connection, live.generation.fingerprint, live.version_id)
+                    vectors[live.generation.collection(target)].update(stored)
         with writing(self.engine) as connection:
-            self._forget(connection, target, list(vectors))
-        if vectors:
-            self.vectors.upsert(name, list(vectors), np.stack(list(vectors.values())))
+            for name, stored in vectors.items():
+                self.forget(connection, name, list(stored))
+        for name, stored in vectors.items():
+            self.send(name, list(stored), list(stored.values()))
         with writing(self.engine) as connection:
-            self._keep(connection, target, list(vectors))
-            connection.execute(
-                text("UPDATE documents SET reader_set_id = :s WHERE id = :id"), {"s": target, "id": document_id}
-            )
-            words.move(connection, [id_ for id_, _ in chunks], row.readers, target)
-            self._forget(connection, row.readers, [key for _, key in chunks])
-
-    def _work_off_outbox(self) -> None:
-        with reading(self.engine) as connection:
-            rows = connection.execute(text("SELECT id, collection, chunk_key FROM outbox")).all()
-        by_collection: dict[str, set[str]] = defaultdict(set)
-        for row in rows:
-            by_collection[row.collection].add(row.chunk_key)
-        for name, keys in by_collection.items():
-            self.vectors.delete(name, sorted(keys))
-        if rows:
-            with writing(self.engine) as connection:
-                connection.execute(text("DELETE FROM outbox WHERE id <= :last"), {"last": rows[-1].id})
-
-    def _embed_stored(self, document_id: str) -> None:
-        """Embed what the embedder that is set has not embedded of a live document."""
-        with reading(self.engine) as connection:
-            version_id, _ = self._live(connection, document_id)
-            document, chunks = authority.stored_version(connection, version_id)
-            texts = {_digest(whole): whole for whole in (embedded_text(document, chunk) for chunk in chunks)}
-            known = authority.vectors(connection, self.embedder.fingerprint, texts)
-        missing = [digest for digest in texts if digest not in known]
-        if missing:
-            made = as_vectors(self.embedder.embed_documents([texts[digest] for digest in missing]))
-            with writing(self.engine) as connection:
-                authority.put_vectors(connection, self.embedder.fingerprint, dict(zip(missing, made, strict=True)))
-
-    def _rebuild_document(self, document_id: str) -> int:
-        with reading(self.engine) as connection:
-            version_id, reader_set = self._live(connection, document_id)
-            document, chunks = authority.stored_version(connection, version_id)
-            ids = [id_ for id_, _ in authority.chunk_ids(connection, version_id)]
-            vectors = authority.chunk_vectors(connection, self.embedder.fingerprint, version_id)
-        if vectors:
-            self.vectors.upsert(self.collection(reader_set), list(vectors), np.stack(list(vectors.values())))
-        with writing(self.engine) as connection:
-            words.insert(connection, reader_set, word_rows(ids, document, chunks))
-        return len(chunks)
-
-    @staticmethod
-    def _live(connection: Connection, document_id: str) -> tuple[int, int]:
-        """The live version and the set of readers of a document."""
-        statement = text("SELECT live_version_id AS version, reader_set_id AS readers FROM documents WHERE id = :id")
-        row = connection.execute(statement, {"id": document_id}).one()
-        return row.version, row.readers
-
-
-def word_rows(ids: Sequence[int], document: Document, chunks: Sequence[Chunk]) -> list[words.WordRow]:
-    """The terms of each chunk, by field."""
-    title = terms(document.title)
-    return [
-        words.WordRow(id_, title, terms("\n".join(chunk.heading)), terms(document.text[chunk.start : chunk.end]))
-        for id_, chunk in zip(ids, chunks, strict=True)
-    ]
-
-
-def _digest(whole: str) -> str:
-    return sha256(whole.encode()).hexdigest()
+            for name, stored in vectors.items():
+                self.keep(connection, name, list(stored))
+            for document_id, origin, lives in moving:
+                for live in lives:
+                    chunks = authority.chunk_ids(connection, live.version_id)
+                    table = WordTable(live.generation.id, target)
+                    words.ensure(connection, table)
+                    former = WordTable(live.generation.id, origin)
+                    words.move(connection, [id_ for id_, _ in chunks], former, table)
+                    self.forget(connection, live.generation.collection(origin), [key for _, key in chunks])
+                connection.execute(
+                    text("UPDATE documents SET reader_set_id = :s WHERE id = :id"), {"s": target, "id": document_id}
+                )

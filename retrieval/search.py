@@ -12,17 +12,20 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from retrieval import authority, words
+from retrieval import passages, words
 from retrieval.access import Principal
-from retrieval.authority import ReaderSets, StoredChunk, StoredDocument
+from retrieval.authority import ReaderSets
 from retrieval.chroma import Vectors, as_vectors
 from retrieval.database import reading
 from retrieval.documents import Hit
 from retrieval.errors import NotFound
+from retrieval.generations import Generation
 from retrieval.index import Index
 from retrieval.language import language
+from retrieval.passages import StoredChunk, StoredDocument
 from retrieval.ranking import Statistics, fuse, score, vector_weight
 from retrieval.terms import content_terms
+from retrieval.words import WordTable
 
 WORD_CANDIDATES = 200
 """Chunks that each word table hands to the ranking."""
@@ -51,28 +54,31 @@ class Searcher:
         """
         query = content_terms(text)
         with reading(self._index.engine) as connection:
-            self._index.check_embedder(connection)
-            readable = authority.readable(connection, principal=principal)
-            statistics = _statistics(connection, readable, query)
-            if statistics.chunks == 0:
+            generation = self._index.answering(connection)
+            readable = passages.readable(connection, principal=principal)
+            tables = [] if generation is None else _tables(connection, generation, readable)
+            statistics = _statistics(connection, tables, query)
+            if generation is None or statistics.chunks == 0:
                 return Found((), statistics.rarity)
             # 1. Candidates, from both sides.
             rows = {
                 row.chunk: row
-                for set_ in readable
-                for row in words.candidates(connection, set_, query, WORD_CANDIDATES)
+                for table in tables
+                for row in words.candidates(connection, table, query, WORD_CANDIDATES)
             }
-            near = self._near(connection, text, readable)
+            near = self._near(connection, generation, text, readable)
             missing = [chunk for chunk in near if chunk not in rows]
-            rows |= {row.chunk: row for set_ in readable for row in words.rows_of(connection, set_, missing)}
+            rows |= {row.chunk: row for table in tables for row in words.rows_of(connection, table, missing)}
             # 2. One order.
-            weight = vector_weight(language(text), self._index.embedder.languages)
+            weight = vector_weight(language(text), self._index.embedder_of(generation).languages)
             by_words = {chunk: score(query, row, statistics) for chunk, row in rows.items()}
             order = fuse(by_words, near, weight=weight)[:k]
             # 3. Their texts, from the same snapshot.
             stored = {
                 chunk.id: chunk
-                for chunk in authority.chunks(connection, readable=readable, ids=[id_ for id_, _ in order])
+                for chunk in passages.chunks(
+                    connection, generation=generation.id, readable=readable, ids=[id_ for id_, _ in order]
+                )
             }
         hits = [_hit(stored[id_], value, by_words[id_], near.get(id_)) for id_, value in order if id_ in stored]
         return Found(tuple(hits), statistics.rarity)
@@ -80,8 +86,13 @@ class Searcher:
     def document(self, document_id: str, *, principal: Principal) -> StoredDocument:
         """A live document; raises NotFound if there is none that the principal may read."""
         with reading(self._index.engine) as connection:
-            readable = authority.readable(connection, principal=principal)
-            found = authority.document(connection, document_id, readable=readable)
+            generation = self._index.answering(connection)
+            readable = passages.readable(connection, principal=principal)
+            found = (
+                passages.document(connection, document_id, generation=generation.id, readable=readable)
+                if generation
+                else None
+            )
         if found is None:
             raise NotFound(f"There is no document {document_id}: it may have been removed; search for it again.")
         return found
@@ -89,29 +100,36 @@ class Searcher:
     def probe(self) -> None:
         """Returns if the index opens and fits its embedder; raises what stands in the way."""
         with reading(self._index.engine) as connection:
-            self._index.check_embedder(connection)
+            generation = self._index.answering(connection)
         self._index.vectors.collections()
-        self._index.embedder.embed_query("probe")
+        embedder = self._index.embedder_of(generation) if generation else self._index.embedder
+        embedder.embed_query("probe")
 
-    def _near(self, connection: Connection, text: str, readable: ReaderSets) -> dict[int, float]:
+    def _near(
+        self, connection: Connection, generation: Generation, text: str, readable: ReaderSets
+    ) -> dict[int, float]:
         """Cosine similarity of the nearest live chunks, by internal id."""
-        vector: Vectors = as_vectors([self._index.embedder.embed_query(text)])
+        vector: Vectors = as_vectors([self._index.embedder_of(generation).embed_query(text)])
         similarities = dict(
             hit
             for reader_set in readable
-            for hit in self._index.vectors.query(self._index.collection(reader_set), vector, VECTOR_CANDIDATES)
+            for hit in self._index.vectors.query(generation.collection(reader_set), vector, VECTOR_CANDIDATES)
         )
-        live = authority.chunk_numbers(connection, readable=readable, keys=list(similarities))
+        live = passages.chunk_numbers(connection, generation=generation.id, readable=readable, keys=list(similarities))
         return {chunk: similarities[key] for key, chunk in live.items()}
 
 
-def _statistics(connection: Connection, readable: ReaderSets, query: Sequence[str]) -> Statistics:
+def _tables(connection: Connection, generation: Generation, readable: ReaderSets) -> list[WordTable]:
+    return [table for table in words.tables(connection, generation.id) if table.readers in readable]
+
+
+def _statistics(connection: Connection, tables: Sequence[WordTable], query: Sequence[str]) -> Statistics:
     """Counts over what may be read, all tables together."""
-    totals = [words.totals(connection, reader_set) for reader_set in readable]
+    totals = [words.totals(connection, table) for table in tables]
     chunks = sum(one.chunks for one in totals)
     frequencies: Counter[str] = Counter()
-    for reader_set in readable:
-        frequencies.update(words.frequencies(connection, reader_set, query))
+    for table in tables:
+        frequencies.update(words.frequencies(connection, table, query))
     return Statistics(
         chunks=chunks,
         mean_title=sum(one.title_terms for one in totals) / max(chunks, 1),
@@ -137,4 +155,6 @@ def _hit(chunk: StoredChunk, score: float, words: float, similarity: float | Non
         score=score,
         words=words,
         similarity=similarity,
+        source_kind=chunk.source_kind,
+        source_version=chunk.source_version,
     )

@@ -1,4 +1,4 @@
-"""Word search in FTS5: one table for each set of readers, each row the terms of one live chunk.
+"""Word search in FTS5: one table for each generation and set of readers, each row the terms of one live chunk.
 
 A principal's search opens only the tables it may read, so no count, rank or rarity depends on a text it may not see.
 Knows how terms are kept, not how they are made (`retrieval/terms.py`) nor how a hit is ranked (`retrieval/ranking.py`).
@@ -11,11 +11,25 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
+from retrieval.terms import ChunkWords
+
 TOKENIZER = "unicode61 remove_diacritics 0 categories 'L* N* M* Co' tokenchars '_.-@/#+:'"
 """Splits the space-joined terms again and changes nothing else."""
 
 TITLE_WEIGHT, HEADING_WEIGHT, BODY_WEIGHT = 2.0, 1.5, 1.0
 """Weights of FTS5's own bm25, which only picks the candidates; `retrieval/ranking.py` orders them."""
+
+
+@dataclass(frozen=True, slots=True)
+class WordTable:
+    """Names a table: the words of what one set of readers may read, in one generation of the index."""
+
+    generation: int
+    readers: int
+
+    @property
+    def name(self) -> str:
+        return f"words_{int(self.generation)}_{int(self.readers)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,118 +55,131 @@ class Totals:
 _IDS_PER_STATEMENT = 500
 
 
-def create(connection: Connection, reader_set: int) -> None:
-    """Make the table of a set of readers."""
-    table = _table(reader_set)
+def ensure(connection: Connection, table: WordTable) -> None:
+    """Make a table if it is not there."""
+    if table in tables(connection, table.generation):
+        return
     tokenizer = TOKENIZER.replace("'", "''")
     connection.exec_driver_sql(
-        f"CREATE VIRTUAL TABLE {table} USING fts5(title, heading, body, tokenize = '{tokenizer}')"
+        f"CREATE VIRTUAL TABLE {table.name} USING fts5(title, heading, body, tokenize = '{tokenizer}')"
     )
-    connection.exec_driver_sql(f"CREATE VIRTUAL TABLE {table}_terms USING fts5vocab({table}, row)")
-    connection.execute(text("INSERT INTO word_totals VALUES (:set, 0, 0, 0, 0)"), {"set": reader_set})
+    connection.exec_driver_sql(f"CREATE VIRTUAL TABLE {table.name}_terms USING fts5vocab({table.name}, row)")
+    connection.execute(
+        text("INSERT INTO word_totals VALUES (:generation, :readers, 0, 0, 0, 0)"),
+        {"generation": table.generation, "readers": table.readers},
+    )
 
 
-def drop(connection: Connection, reader_set: int) -> None:
-    """Remove the table of a set of readers, whatever state it is in."""
-    for table in (f"{_table(reader_set)}_terms", _table(reader_set)):
-        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {table}")
-    connection.execute(text("DELETE FROM word_totals WHERE reader_set_id = :set"), {"set": reader_set})
+def tables(connection: Connection, generation: int) -> list[WordTable]:
+    """The tables of a generation."""
+    statement = text("SELECT reader_set_id FROM word_totals WHERE generation_id = :g ORDER BY reader_set_id")
+    return [WordTable(generation, int(one)) for one in connection.execute(statement, {"g": generation}).scalars()]
 
 
-def insert(connection: Connection, reader_set: int, rows: Sequence[WordRow]) -> None:
-    """Add chunks."""
-    values = [
-        {"id": row.chunk, "title": " ".join(row.title), "heading": " ".join(row.heading), "body": " ".join(row.body)}
-        for row in rows
-    ]
-    if values:
-        statement = (
-            f"INSERT INTO {_table(reader_set)}(rowid, title, heading, body) VALUES (:id, :title, :heading, :body)"
-        )
-        connection.execute(text(statement), values)
-        _count(connection, reader_set, rows, 1)
+def drop(connection: Connection, table: WordTable) -> None:
+    """Remove a table, whatever state it is in."""
+    for name in (f"{table.name}_terms", table.name):
+        connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
+    connection.execute(
+        text("DELETE FROM word_totals WHERE generation_id = :generation AND reader_set_id = :readers"),
+        {"generation": table.generation, "readers": table.readers},
+    )
 
 
-def delete(connection: Connection, reader_set: int, chunks: Sequence[int]) -> None:
+def insert(connection: Connection, table: WordTable, rows: Sequence[tuple[int, ChunkWords]]) -> None:
+    """Add chunks, each by its `chunks.id`."""
+    if not rows:
+        return
+    values = [{"id": id_, "title": one.title, "heading": one.heading, "body": one.body} for id_, one in rows]
+    connection.execute(
+        text(f"INSERT INTO {table.name}(rowid, title, heading, body) VALUES (:id, :title, :heading, :body)"), values
+    )
+    counted = [(_length(one.title), _length(one.heading), _length(one.body)) for _, one in rows]
+    _count(connection, table, counted, 1)
+
+
+def delete(connection: Connection, table: WordTable, chunks: Sequence[int]) -> None:
     """Remove chunks; those that are not in this table are passed over."""
-    there = rows_of(connection, reader_set, chunks)
+    there = rows_of(connection, table, chunks)
     if there:
         values = [{"id": row.chunk} for row in there]
-        connection.execute(text(f"DELETE FROM {_table(reader_set)} WHERE rowid = :id"), values)
-        _count(connection, reader_set, there, -1)
+        connection.execute(text(f"DELETE FROM {table.name} WHERE rowid = :id"), values)
+        _count(connection, table, [(len(row.title), len(row.heading), len(row.body)) for row in there], -1)
 
 
-def purge(connection: Connection, reader_set: int) -> None:
+def purge(connection: Connection, table: WordTable) -> None:
     """Merge the table's segments, so that the terms of deleted rows are gone from the file and not only marked."""
-    table = _table(reader_set)
-    connection.exec_driver_sql(f"INSERT INTO {table}({table}) VALUES ('optimize')")
+    connection.exec_driver_sql(f"INSERT INTO {table.name}({table.name}) VALUES ('optimize')")
 
 
-def move(connection: Connection, chunks: Sequence[int], origin: int, target: int) -> None:
+def move(connection: Connection, chunks: Sequence[int], origin: WordTable, target: WordTable) -> None:
     """Move chunks from one set of readers to another."""
-    insert(connection, target, rows_of(connection, origin, chunks))
+    moved = [
+        (row.chunk, ChunkWords(" ".join(row.title), " ".join(row.heading), " ".join(row.body)))
+        for row in rows_of(connection, origin, chunks)
+    ]
+    insert(connection, target, moved)
     delete(connection, origin, chunks)
 
 
-def candidates(connection: Connection, reader_set: int, query: Sequence[str], limit: int) -> list[WordRow]:
+def candidates(connection: Connection, table: WordTable, query: Sequence[str], limit: int) -> list[WordRow]:
     """At most `limit` chunks that hold any of the query's terms, best first by FTS5's bm25."""
     if not query:
         return []
-    table = _table(reader_set)
+    name = table.name
     statement = text(
-        f"SELECT rowid, title, heading, body FROM {table} WHERE {table} MATCH :match"
-        f" ORDER BY bm25({table}, {TITLE_WEIGHT}, {HEADING_WEIGHT}, {BODY_WEIGHT}), rowid LIMIT :limit"
+        f"SELECT rowid, title, heading, body FROM {name} WHERE {name} MATCH :match"
+        f" ORDER BY bm25({name}, {TITLE_WEIGHT}, {HEADING_WEIGHT}, {BODY_WEIGHT}), rowid LIMIT :limit"
     )
     match = " OR ".join(f'"{term}"' for term in dict.fromkeys(query))
     return [_row(row) for row in connection.execute(statement, {"match": match, "limit": limit})]
 
 
-def rows_of(connection: Connection, reader_set: int, chunks: Sequence[int]) -> list[WordRow]:
+def rows_of(connection: Connection, table: WordTable, chunks: Sequence[int]) -> list[WordRow]:
     """The rows of these chunks, in no order; those that are not in this table are passed over."""
     found: list[WordRow] = []
     for at in range(0, len(chunks), _IDS_PER_STATEMENT):
         ids = ",".join(str(int(chunk)) for chunk in chunks[at : at + _IDS_PER_STATEMENT])
-        statement = f"SELECT rowid, title, heading, body FROM {_table(reader_set)} WHERE rowid IN ({ids})"
+        statement = f"SELECT rowid, title, heading, body FROM {table.name} WHERE rowid IN ({ids})"
         found += [_row(row) for row in connection.exec_driver_sql(statement)]
     return found
 
 
-def chunk_ids(connection: Connection, reader_set: int) -> set[int]:
+def chunk_ids(connection: Connection, table: WordTable) -> set[int]:
     """Every chunk of the table."""
-    return {row[0] for row in connection.exec_driver_sql(f"SELECT rowid FROM {_table(reader_set)}")}
+    return {row[0] for row in connection.exec_driver_sql(f"SELECT rowid FROM {table.name}")}
 
 
-def frequencies(connection: Connection, reader_set: int, query: Iterable[str]) -> dict[str, int]:
+def frequencies(connection: Connection, table: WordTable, query: Iterable[str]) -> dict[str, int]:
     """In how many chunks each term stands."""
-    statement = text(f"SELECT doc FROM {_table(reader_set)}_terms WHERE term = :term")
+    statement = text(f"SELECT doc FROM {table.name}_terms WHERE term = :term")
     found = {term: connection.execute(statement, {"term": term}).scalar() for term in set(query)}
     return {term: int(count) for term, count in found.items() if count}
 
 
-def totals(connection: Connection, reader_set: int) -> Totals:
+def totals(connection: Connection, table: WordTable) -> Totals:
     """How much is in the table."""
     statement = text(
-        "SELECT chunks, title_terms, heading_terms, body_terms FROM word_totals WHERE reader_set_id = :set"
+        "SELECT chunks, title_terms, heading_terms, body_terms FROM word_totals"
+        " WHERE generation_id = :generation AND reader_set_id = :readers"
     )
-    return Totals(*connection.execute(statement, {"set": reader_set}).one())
+    return Totals(*connection.execute(statement, {"generation": table.generation, "readers": table.readers}).one())
 
 
-def _count(connection: Connection, reader_set: int, counted: Sequence[WordRow], sign: int) -> None:
+def _length(joined: str) -> int:
+    return joined.count(" ") + 1 if joined else 0
+
+
+def _count(connection: Connection, table: WordTable, counted: Sequence[tuple[int, int, int]], sign: int) -> None:
     statement = text(
         "UPDATE word_totals SET chunks = chunks + :chunks, title_terms = title_terms + :title,"
-        " heading_terms = heading_terms + :heading, body_terms = body_terms + :body WHERE reader_set_id = :set"
+        " heading_terms = heading_terms + :heading, body_terms = body_terms + :body"
+        " WHERE generation_id = :generation AND reader_set_id = :readers"
     )
-    change = {
-        "chunks": len(counted),
-        "title": sum(len(row.title) for row in counted),
-        "heading": sum(len(row.heading) for row in counted),
-        "body": sum(len(row.body) for row in counted),
-    }
-    connection.execute(statement, {name: sign * value for name, value in change.items()} | {"set": reader_set})
-
-
-def _table(reader_set: int) -> str:
-    return f"words_{int(reader_set)}"
+    title, heading, body = (sum(column) for column in zip(*counted, strict=True))
+    change = {"chunks": len(counted), "title": title, "heading": heading, "body": body}
+    values = {name: sign * value for name, value in change.items()}
+    connection.execute(statement, values | {"generation": table.generation, "readers": table.readers})
 
 
 def _row(row: Sequence[object]) -> WordRow:

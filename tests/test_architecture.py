@@ -23,7 +23,7 @@ HOMES = {
     "discord": re.compile(r"bot/discord_bot/.*"),
     "fastapi": re.compile(r"bot/web/.*"),
     "starlette": re.compile(r"bot/web/.*"),
-    "sqlalchemy": re.compile(r"retrieval/(database|authority|words|index|search)\.py|bot/(store|inspection)\.py"),
+    "sqlalchemy": re.compile(r"retrieval/(database|authority|generations|building|passages|words|index|search)\.py|bot/(store|inspection)\.py"),
     "alembic": re.compile(r"(retrieval|bot)/migrations/.*|retrieval/database\.py"),
     "wordllama": re.compile(r"models/embedders\.py"),
     "langchain_community": re.compile(r"never"),
@@ -34,6 +34,7 @@ NATIVE_ROOMS = {"llamacpp_model", "llamacpp_context", "llamacpp_sampling", "llam
 """Modules that load llama.cpp when they are imported, which happens when a model is loaded."""
 NETWORK = {
     "httpx",
+    "httpcore2",
     "httpx2",
     "openai",
     "requests",
@@ -45,7 +46,7 @@ NETWORK = {
     "websockets",
     "huggingface_hub",
 }
-MAY_LEAVE = re.compile(r"models/(download|served_client)\.py|bot/discord_bot/.*")
+MAY_LEAVE = re.compile(r"models/(download|served_client)\.py|ingest/sources/web_fetch\.py|bot/discord_bot/.*")
 
 
 def name_of(path: Path) -> str:

@@ -15,6 +15,7 @@ from retrieval.database import writing
 from retrieval.documents import Chunk, Document
 from retrieval.index import Index, Prepared
 from retrieval.search import Searcher
+from retrieval.terms import chunk_words
 
 ALL = Readers(frozenset({"all"}))
 HR = Readers(frozenset({"hr"}))
@@ -42,7 +43,16 @@ def prepared(item: str, text: str, readers: Readers = ALL) -> Prepared:
         chunks.append(Chunk(at, at + len(paragraph), ("Part",), line))
         at += len(paragraph) + 2
     document = Document(item.removesuffix(".md"), text, "en")
-    return Prepared(item, f"/docs/{item}", readers, document, tuple(chunks), sha256(text.encode()).hexdigest(), "1")
+    return Prepared(
+        item,
+        f"/docs/{item}",
+        readers,
+        document,
+        tuple(chunks),
+        chunk_words(document, chunks),
+        sha256(text.encode()).hexdigest(),
+        "1",
+    )
 
 
 @pytest.fixture

@@ -8,11 +8,13 @@ import pytest
 from sqlalchemy import text
 
 from models.fakes import HashingEmbeddings
-from retrieval import authority, words
+from retrieval import authority, generations, words
+from retrieval.building import Builder
 from retrieval.database import reading, writing
 from retrieval.errors import IndexMismatch
 from retrieval.index import Index
 from retrieval.search import Searcher
+from retrieval.words import WordTable
 from tests.retrieval.conftest import ALL, HR, IN_HR, SOMEBODY, CountingEmbeddings, prepared
 
 Put = Callable[..., None]
@@ -25,20 +27,17 @@ def found(searcher: Searcher, query: str, principal: object = SOMEBODY) -> list[
 def consistent(index: Index) -> bool:
     """Words and vectors hold exactly the live chunks, and nothing waits to be done."""
     with reading(index.engine) as connection:
-        for reader_set in authority.reader_sets(connection):
-            rows = connection.execute(
-                text(
-                    "SELECT c.id, c.key FROM chunks c JOIN documents d ON d.live_version_id = c.version_id"
-                    " WHERE d.reader_set_id = :set"
-                ),
-                {"set": reader_set},
-            ).all()
-            if words.chunk_ids(connection, reader_set) != {row.id for row in rows}:
-                return False
-            if index.vectors.keys(index.collection(reader_set)) != {row.key for row in rows}:
-                return False
-            if words.totals(connection, reader_set).chunks != len(rows):
-                return False
+        for generation in generations.every(connection):
+            for reader_set in authority.reader_sets(connection):
+                live = generations.live_chunks(connection, generation, reader_set)
+                table = WordTable(generation.id, reader_set)
+                there = table in words.tables(connection, generation.id)
+                if (words.chunk_ids(connection, table) if there else set()) != set(live):
+                    return False
+                if there and words.totals(connection, table).chunks != len(live):
+                    return False
+                if index.vectors.keys(generation.collection(reader_set)) != set(live.values()):
+                    return False
         return connection.execute(text("SELECT count(*) FROM outbox")).scalar() == 0
 
 
@@ -90,14 +89,14 @@ def test_other_readers_take_effect_without_embedding(
     assert consistent(index)
 
 
-@pytest.mark.parametrize("step", ["_send", "_go_live", "_work_off_outbox"])
+@pytest.mark.parametrize("step", ["_send", "_go_live", "work_off_outbox"])
 @pytest.mark.parametrize("readers", [ALL, HR], ids=["same readers", "other readers"])
 def test_a_put_that_breaks_off_anywhere_is_whole_or_not_at_all(
     folder: Path, index: Index, put: Put, step: str, readers: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(travel="The hotel limit is 180 EUR.", other="Trains are second class.")
 
-    def killed(*_: object) -> None:
+    def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Index, step, killed)
@@ -107,7 +106,7 @@ def test_a_put_that_breaks_off_anywhere_is_whole_or_not_at_all(
     index.close()
 
     again = Index(folder, HashingEmbeddings())
-    flipped = step == "_work_off_outbox"
+    flipped = step == "work_off_outbox"
     seen = found(Searcher(again), "hotel limit", IN_HR)
     assert seen == [f"The hotel limit is {'210' if flipped else '180'} EUR."]
     again.tidy(purge=False)
@@ -124,7 +123,7 @@ def test_a_change_of_readers_that_breaks_off_leaves_nothing_behind(
     put(pay="Salaries are reviewed in April.")
     document_id = searcher.search("salaries", principal=SOMEBODY, k=1).hits[0].document_id
 
-    def killed(*_: object) -> None:
+    def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(words, "move", killed)
@@ -165,7 +164,7 @@ def test_the_indexes_can_be_made_anew_from_the_authority(put: Put, searcher: Sea
     before = searcher.search("hotels salaries", principal=IN_HR, k=5).hits
     for name in index.vectors.collections():
         index.vectors.drop(name)
-    assert index.rebuild() == 3
+    assert Builder(index).rebuild() == 3
     assert searcher.search("hotels salaries", principal=IN_HR, k=5).hits == before
     assert consistent(index)
 
@@ -178,7 +177,7 @@ def test_another_embedder_is_refused_until_the_index_is_made_anew(folder: Path, 
         Searcher(other).search("hotels", principal=SOMEBODY, k=1)
     with pytest.raises(IndexMismatch):
         other.put(1, [prepared("new.md", "New.")])
-    other.rebuild()
+    Builder(other).rebuild()
     assert found(Searcher(other), "hotels")
     assert consistent(other)
     other.close()
@@ -225,36 +224,36 @@ def test_an_embedder_that_fails_leaves_the_index_as_it_was(
     index.close()
     other = Index(folder, Failing(16))
     with pytest.raises(ConnectionError):
-        other.rebuild()
+        Builder(other).rebuild()
     other.close()
     again = Index(folder, CountingEmbeddings())
     assert found(Searcher(again), "hotels") == ["Hotels cost at most 180 EUR a night."]
     again.close()
 
 
-def test_a_rebuild_that_breaks_off_says_so_until_it_is_done(
+def test_a_rebuild_that_breaks_off_leaves_the_former_index_answering(
     index: Index, put: Put, searcher: Searcher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put(travel="Hotels cost at most 180 EUR a night.")
 
-    def killed(*_: object) -> None:
+    def killed(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Index, "_rebuild_document", killed)
+    monkeypatch.setattr(Index, "send", killed)
     with pytest.raises(KeyboardInterrupt):
-        index.rebuild()
+        Builder(index).rebuild()
     monkeypatch.undo()
-    with pytest.raises(IndexMismatch, match="kura repair"):
-        searcher.search("hotels", principal=SOMEBODY, k=1)
-    index.rebuild()
     assert found(searcher, "hotels") == ["Hotels cost at most 180 EUR a night."]
+    Builder(index).rebuild()
+    assert found(searcher, "hotels") == ["Hotels cost at most 180 EUR a night."]
+    index.tidy(purge=False)
     assert consistent(index)
 
 
 def test_a_damaged_word_table_is_made_anew(index: Index, put: Put, searcher: Searcher) -> None:
     put(travel="Hotels cost at most 180 EUR a night.")
     with writing(index.engine) as connection:
-        connection.execute(text("DELETE FROM words_1_data"))
-    index.rebuild()
+        connection.execute(text("DELETE FROM words_1_1_data"))
+    Builder(index).rebuild()
     assert found(searcher, "hotels") == ["Hotels cost at most 180 EUR a night."]
     assert consistent(index)

@@ -11,9 +11,10 @@ from retrieval import words
 from retrieval.access import Readers
 from retrieval.database import writing
 from retrieval.index import Index
-from retrieval.words import Totals, WordRow
+from retrieval.terms import ChunkWords
+from retrieval.words import Totals, WordRow, WordTable
 
-ONE, TWO = 101, 102
+ONE, TWO = WordTable(7, 101), WordTable(7, 102)
 HOTEL = WordRow(1, ["travel"], ["hotel", "limit"], ["hotel", "cost", "hotel"])
 TRAIN = WordRow(2, ["travel"], [], ["train", "cost"])
 PAY = WordRow(3, ["pay"], ["band"], ["hotel", "salary"])
@@ -23,18 +24,25 @@ PAY = WordRow(3, ["pay"], ["band"], ["hotel", "salary"])
 def connection(index: Index) -> Iterator[Connection]:
     """The tables ONE (hotels and trains) and TWO (pay)."""
     with writing(index.engine) as connection:
-        for reader_set in (ONE, TWO):
-            readers = Readers(frozenset({f"group {reader_set}"}))
+        connection.exec_driver_sql("INSERT INTO generations VALUES (7, 'f', '', '', 'g7', 1, '')")
+        for table in (ONE, TWO):
+            readers = Readers(frozenset({f"group {table.readers}"}))
             connection.exec_driver_sql(
-                "INSERT INTO reader_sets (id, key, groups, discord) VALUES (?, ?, '[]', 0)", (reader_set, readers.key)
+                "INSERT INTO reader_sets (id, key, groups, discord) VALUES (?, ?, '[]', 0)",
+                (table.readers, readers.key),
             )
-            words.create(connection, reader_set)
-        words.insert(connection, ONE, [HOTEL, TRAIN])
-        words.insert(connection, TWO, [PAY])
+            words.ensure(connection, table)
+        insert(connection, ONE, HOTEL, TRAIN)
+        insert(connection, TWO, PAY)
         yield connection
 
 
-def found(connection: Connection, reader_set: int, *query: str, limit: int = 10) -> list[int]:
+def insert(connection: Connection, table: WordTable, *rows: WordRow) -> None:
+    joined = [(row.chunk, ChunkWords(*(" ".join(one) for one in (row.title, row.heading, row.body)))) for row in rows]
+    words.insert(connection, table, joined)
+
+
+def found(connection: Connection, reader_set: WordTable, *query: str, limit: int = 10) -> list[int]:
     return [row.chunk for row in words.candidates(connection, reader_set, query, limit)]
 
 
@@ -78,7 +86,7 @@ def test_candidates_come_from_their_own_table_and_are_limited(connection: Connec
 def test_what_another_table_holds_does_not_change_an_order(connection: Connection) -> None:
     query = ("train", "hotel")
     before = found(connection, ONE, *query)
-    words.insert(connection, TWO, [WordRow(10 + n, ["train"], [], ["train"] * 5) for n in range(20)])
+    insert(connection, TWO, *[WordRow(10 + n, ["train"], [], ["train"] * 5) for n in range(20)])
     assert found(connection, ONE, *query) == before
     assert words.frequencies(connection, ONE, ["train"]) == {"train": 1}
 
@@ -89,7 +97,7 @@ ODD = ["c++", "--dry-run", "@weave.op", "12:30", "#general", "foo_bar", "https:/
 @pytest.mark.parametrize("term", ODD)
 def test_a_term_of_any_characters_comes_back_as_it_was_and_is_found_alone(connection: Connection, term: str) -> None:
     row = WordRow(50, [term], [], ["other", term])
-    words.insert(connection, ONE, [row])
+    insert(connection, ONE, row)
     assert words.rows_of(connection, ONE, [50]) == [row]
     assert words.candidates(connection, ONE, [term], 10) == [row]
     assert words.frequencies(connection, ONE, [term]) == {term: 1}
@@ -97,7 +105,7 @@ def test_a_term_of_any_characters_comes_back_as_it_was_and_is_found_alone(connec
 
 def test_more_rows_than_one_statement_takes_are_read_and_deleted(connection: Connection) -> None:
     many = [WordRow(1000 + n, [], [], ["many"]) for n in range(1201)]
-    words.insert(connection, TWO, many)
+    insert(connection, TWO, *many)
     ids = [row.chunk for row in many]
     assert len(words.rows_of(connection, TWO, ids)) == len(many)
     words.delete(connection, TWO, ids)
@@ -107,7 +115,7 @@ def test_more_rows_than_one_statement_takes_are_read_and_deleted(connection: Con
 def test_a_table_that_is_dropped_can_be_made_anew(connection: Connection) -> None:
     words.drop(connection, TWO)
     words.drop(connection, TWO)
-    words.create(connection, TWO)
+    words.ensure(connection, TWO)
     assert words.totals(connection, TWO) == Totals(0, 0, 0, 0)
     assert words.chunk_ids(connection, TWO) == set()
 
@@ -115,6 +123,6 @@ def test_a_table_that_is_dropped_can_be_made_anew(connection: Connection) -> Non
 def test_purged_terms_leave_the_list_of_terms(connection: Connection) -> None:
     words.delete(connection, TWO, [PAY.chunk])
     words.purge(connection, TWO)
-    listed = connection.exec_driver_sql(f"SELECT count(*) FROM words_{TWO}_terms").scalar()
+    listed = connection.exec_driver_sql(f"SELECT count(*) FROM {TWO.name}_terms").scalar()
     assert listed == 0
     assert words.chunk_ids(connection, ONE) == {HOTEL.chunk, TRAIN.chunk}

@@ -1,0 +1,163 @@
+"""Makes generations of the index beside the one that answers, lets another one answer, and drops them.
+
+A generation is filled from the authority (`catch_up`), after documents that another recipe makes anew were put into it by
+whoever reads sources. It answers only once it holds every document that the one before held: the flip is one transaction.
+What changes or goes in the meantime goes from every generation at once, so that going back never brings back the past.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from sqlalchemy import text
+
+from retrieval import authority, generations, words
+from retrieval.database import reading, writing
+from retrieval.errors import NotFound, RetrievalError
+from retrieval.generations import Generation
+from retrieval.index import Index, digest, embedded_text
+from retrieval.terms import chunk_words
+
+Progress = Callable[[int, int], None]
+"""Told how many documents are done, of how many."""
+
+
+class Builder:
+    """Works on the generations of an index. One thread at a time."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+
+    def wanted(self) -> bool:
+        """Whether the settings want another embedder or recipe than the generation that answers has."""
+        with reading(self._index.engine) as connection:
+            found = generations.current(connection)
+        if found is None:
+            return False
+        return (found.fingerprint, found.recipe) != (self._index.embedder.fingerprint, self._index.recipe)
+
+    def begin(self) -> Generation:
+        """A generation for the embedder and recipe that are set: the one that was begun before, or a new one."""
+        index = self._index
+        with index.writer, writing(index.engine) as connection:
+            for one in generations.every(connection):
+                same = (one.fingerprint, one.recipe) == (index.embedder.fingerprint, index.recipe)
+                if same and not one.ready and one != generations.current(connection):
+                    return one
+            return generations.add(
+                connection, fingerprint=index.embedder.fingerprint, recipe=index.recipe, embedder=index.spec
+            )
+
+    def catch_up(self, generation: Generation, on_progress: Progress = lambda _done, _total: None) -> int:
+        """Take into a generation whatever the answering one holds and it lacks; returns the number of documents.
+
+        What the embedder has not embedded yet is embedded. Broken off, it goes on where it was.
+        """
+        with self._index.writer:
+            with reading(self._index.engine) as connection:
+                current = generations.current(connection)
+                lacking = generations.behind(connection, generation, current) if current else []
+            for done, document_id in enumerate(lacking):
+                on_progress(done, len(lacking))
+                self._adopt(generation, document_id)
+            on_progress(len(lacking), len(lacking))
+            return len(lacking)
+
+    def flip(self, generation: Generation) -> None:
+        """Let a generation answer. Raises RetrievalError if it lacks a document that the answering one has."""
+        index = self._index
+        with index.writer, writing(index.engine) as connection:
+            current = generations.current(connection)
+            if current is not None and (lacking := generations.behind(connection, generation, current)):
+                raise RetrievalError(
+                    f"Generation {generation.id} lacks {len(lacking)} documents and was not switched to: run `kura ingest`."
+                )
+            generations.make_current(connection, generation)
+
+    def switch(self, number: int, on_progress: Progress = lambda _done, _total: None) -> Generation:
+        """Go to another generation: bring it up to date, then flip. Raises NotFound, IndexMismatch."""
+        chosen = self._named(number)
+        self.catch_up(chosen, on_progress)
+        self.flip(chosen)
+        return chosen
+
+    def drop(self, number: int) -> None:
+        """Remove a generation that does not answer, with its words and vectors. Raises NotFound, RetrievalError."""
+        index = self._index
+        chosen = self._named(number)
+        with index.writer:
+            with writing(index.engine) as connection:
+                if generations.current(connection) == chosen:
+                    raise RetrievalError(f"Generation {number} answers: switch to another before it is dropped.")
+                for table in words.tables(connection, chosen.id):
+                    words.drop(connection, table)
+                generations.delete(connection, chosen)
+                kept = {one.fingerprint for one in generations.every(connection)} | {index.embedder.fingerprint}
+                for fingerprint in authority.vector_fingerprints(connection) - kept:
+                    connection.execute(text("DELETE FROM vectors WHERE fingerprint = :f"), {"f": fingerprint})
+            index.tidy(purge=True)  # versions that only this one had
+            self.sweep()
+
+    def sweep(self) -> None:
+        """Remove the Chroma collections of no generation: of dropped ones, and of a process killed between two steps."""
+        with reading(self._index.engine) as connection:
+            prefixes = tuple(f"{one.collections}-r" for one in generations.every(connection))
+        for name in self._index.vectors.collections():
+            if not name.startswith(prefixes or ("\0",)):
+                self._index.vectors.drop(name)
+
+    def rebuild(self) -> int:
+        """Make words and vectors anew from the authority, for the embedder that is set; returns the number of chunks.
+
+        It is a new generation that takes the place of the former one, which answers until then.
+        """
+        with self._index.writer:
+            with reading(self._index.engine) as connection:
+                former = generations.current(connection)
+            if former is None:
+                return 0
+            with writing(self._index.engine) as connection:
+                # the texts are not made anew, so the recipe stays what it was
+                made = generations.add(
+                    connection,
+                    fingerprint=self._index.embedder.fingerprint,
+                    recipe=former.recipe,
+                    embedder=self._index.spec,
+                )
+            self.catch_up(made)
+            self.flip(made)
+            self.drop(former.id)
+            with reading(self._index.engine) as connection:
+                return generations.counts(connection, made)[1]
+
+    def _named(self, number: int) -> Generation:
+        with reading(self._index.engine) as connection:
+            every = generations.every(connection)
+        for one in every:
+            if one.id == number:
+                return one
+        known = ", ".join(str(one.id) for one in every) or "none"
+        raise NotFound(f"There is no generation {number}: `kura index list` shows them ({known}).")
+
+    def _adopt(self, generation: Generation, document_id: str) -> None:
+        """Make the answering version of a document live in another generation too."""
+        index = self._index
+        with reading(index.engine) as connection:
+            current = generations.current(connection)
+            version_id = next(
+                live.version_id for live in generations.lives(connection, document_id) if live.generation == current
+            )
+            document, chunks = authority.stored_version(connection, version_id)
+            keys = [key for _, key in authority.chunk_ids(connection, version_id)]
+            reader_set = authority.reader_set_of(connection, document_id)
+        texts = {digest(whole): whole for whole in (embedded_text(document, chunk) for chunk in chunks)}
+        vectors, new = index.embed_new(generation, texts)
+        collection = generation.collection(reader_set)
+        with writing(index.engine) as connection:
+            authority.put_vectors(connection, generation.fingerprint, {one: vectors[one] for one in new})
+            index.forget(connection, collection, keys)
+        index.send(collection, keys, [vectors[digest(embedded_text(document, chunk))] for chunk in chunks])
+        with writing(index.engine) as connection:
+            index.keep(connection, collection, keys)
+            generations.point(connection, generation, document_id, version_id)
+            index.add_words(connection, generation, reader_set, version_id, chunk_words(document, chunks))

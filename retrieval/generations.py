@@ -1,0 +1,160 @@
+"""The SQL of generations: each is a whole index (words and vectors) over the authority's documents; one answers.
+
+Another embedder, size of passages or parser makes a new generation beside the one that answers; a pointer is flipped when
+it is whole. Which version of a document is live is said for each generation. Knows nothing of embedding or of files.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from sqlalchemy import Connection, Row, text
+
+from retrieval import authority
+
+_CURRENT = "generation"
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One generation. `embedder` is what its embedder is opened from again, as whoever opened it first wrote it."""
+
+    id: int
+    fingerprint: str
+    recipe: str
+    embedder: str
+    collections: str
+    ready: bool
+    created_at: datetime | None
+
+    def collection(self, reader_set: int) -> str:
+        """The Chroma collection of a set of readers."""
+        return f"{self.collections}-r{reader_set}"
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """A document's version in one generation."""
+
+    generation: Generation
+    version_id: int
+
+
+_COLUMNS = "id, fingerprint, recipe, embedder, collections, ready, created_at"
+
+
+def every(connection: Connection) -> list[Generation]:
+    """All generations, oldest first."""
+    return [_generation(row) for row in connection.execute(text(f"SELECT {_COLUMNS} FROM generations ORDER BY id"))]
+
+
+def current(connection: Connection) -> Generation | None:
+    """The generation that answers; None before anything was ingested."""
+    statement = text(
+        f"SELECT {_COLUMNS} FROM generations WHERE id = (SELECT CAST(value AS INTEGER) FROM state WHERE key = :key)"
+    )
+    row = connection.execute(statement, {"key": _CURRENT}).first()
+    return None if row is None else _generation(row)
+
+
+def add(connection: Connection, *, fingerprint: str, recipe: str, embedder: str) -> Generation:
+    """Make a generation that is not ready and holds nothing."""
+    statement = text(
+        "INSERT INTO generations (fingerprint, recipe, embedder, collections, ready, created_at)"
+        f" VALUES (:fingerprint, :recipe, :embedder, '', 0, :at) RETURNING {_COLUMNS}"
+    )
+    values = {"fingerprint": fingerprint, "recipe": recipe, "embedder": embedder, "at": authority.now()}
+    made = connection.execute(statement, values).one()
+    # The name must differ from that of every other generation, dropped ones too: the id is never used twice.
+    prefix = f"g{made.id}-{sha256(fingerprint.encode()).hexdigest()[:16]}"
+    connection.execute(text("UPDATE generations SET collections = :c WHERE id = :id"), {"c": prefix, "id": made.id})
+    return _generation(made, collections=prefix)
+
+
+def make_current(connection: Connection, generation: Generation) -> None:
+    """Let a generation answer from now on: the pointer, and that it is ready."""
+    connection.execute(text("UPDATE generations SET ready = 1 WHERE id = :id"), {"id": generation.id})
+    authority.set_state(connection, _CURRENT, str(generation.id))
+
+
+def delete(connection: Connection, generation: Generation) -> None:
+    """Remove a generation's row, and its documents' from it; their versions stay until nothing points to them."""
+    connection.execute(text("DELETE FROM live WHERE generation_id = :g"), {"g": generation.id})
+    connection.execute(text("DELETE FROM generations WHERE id = :g"), {"g": generation.id})
+
+
+def point(connection: Connection, generation: Generation, document_id: str, version_id: int) -> None:
+    """Make a version live."""
+    connection.execute(
+        text("INSERT OR REPLACE INTO live VALUES (:g, :d, :v)"),
+        {"g": generation.id, "d": document_id, "v": version_id},
+    )
+
+
+def unpoint(connection: Connection, generation: Generation, document_id: str) -> None:
+    """Let no version of a document be live in a generation."""
+    connection.execute(
+        text("DELETE FROM live WHERE generation_id = :g AND document_id = :d"), {"g": generation.id, "d": document_id}
+    )
+
+
+def is_live(connection: Connection, version_id: int) -> bool:
+    """Whether a version is live in any generation."""
+    statement = text("SELECT 1 FROM live WHERE version_id = :v LIMIT 1")
+    return connection.execute(statement, {"v": version_id}).first() is not None
+
+
+def lives(connection: Connection, document_id: str) -> list[Live]:
+    """The version of a document that is live, in each generation that has one."""
+    versions = {
+        row.generation_id: row.version_id
+        for row in connection.execute(
+            text("SELECT generation_id, version_id FROM live WHERE document_id = :d"), {"d": document_id}
+        )
+    }
+    return [Live(one, versions[one.id]) for one in every(connection) if one.id in versions] if versions else []
+
+
+def behind(connection: Connection, generation: Generation, other: Generation) -> list[str]:
+    """Documents that `other` has and `generation` lacks, ascending."""
+    statement = text(
+        "SELECT o.document_id FROM live o LEFT JOIN live m"
+        " ON m.document_id = o.document_id AND m.generation_id = :mine"
+        " WHERE o.generation_id = :other AND m.version_id IS NULL ORDER BY o.document_id"
+    )
+    return [str(one) for one in connection.execute(statement, {"mine": generation.id, "other": other.id}).scalars()]
+
+
+def counts(connection: Connection, generation: Generation) -> tuple[int, int]:
+    """How many documents and chunks are live in it."""
+    documents = connection.execute(
+        text("SELECT count(*) FROM live WHERE generation_id = :g"), {"g": generation.id}
+    ).scalar_one()
+    chunks = connection.execute(
+        text("SELECT count(*) FROM chunks c JOIN live l ON l.version_id = c.version_id WHERE l.generation_id = :g"),
+        {"g": generation.id},
+    ).scalar_one()
+    return int(documents), int(chunks)
+
+
+def live_chunks(connection: Connection, generation: Generation, reader_set: int) -> dict[int, str]:
+    """Internal id and key of every live chunk of a set of readers: what words and vectors must hold, no more, no less."""
+    rows = connection.execute(
+        text(
+            "SELECT c.id, c.key FROM live l JOIN documents d ON d.id = l.document_id"
+            " JOIN chunks c ON c.version_id = l.version_id WHERE l.generation_id = :g AND d.reader_set_id = :set"
+        ),
+        {"g": generation.id, "set": reader_set},
+    )
+    return {row.id: row.key for row in rows}
+
+
+def _generation(row: Row[tuple[object, ...]], collections: str = "") -> Generation:
+    values = dict(row._mapping)
+    at = values.pop("created_at")
+    values["collections"] = collections or values["collections"]
+    return Generation(
+        **{**values, "ready": bool(values["ready"])}, created_at=datetime.fromisoformat(at) if at else None
+    )

@@ -1,0 +1,107 @@
+"""What a principal may read of the live documents of a generation: every function takes the sets of readers (`readable`).
+
+The filter stands inside each query, so that what may not be seen looks exactly like what is not there.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Row, bindparam, text
+
+from retrieval.access import Principal
+from retrieval.authority import ReaderSets, reader_sets
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A live document with its whole text."""
+
+    id: str
+    title: str
+    address: str
+    language: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredChunk:
+    """A live chunk with its text, as a search needs it; `id` is internal, `key` public."""
+
+    id: int
+    key: str
+    document_id: str
+    title: str
+    address: str
+    language: str
+    heading: tuple[str, ...]
+    line: int
+    page: int | None
+    start: int
+    end: int
+    text: str
+    source_kind: str
+    source_version: str
+
+
+def readable(connection: Connection, *, principal: Principal) -> ReaderSets:
+    """The sets of readers that the principal belongs to."""
+    return {id_: readers for id_, readers in reader_sets(connection).items() if principal.may_read(readers)}
+
+
+_LIVE = "live l JOIN versions v ON v.id = l.version_id JOIN documents d ON d.id = l.document_id AND l.generation_id = :generation"
+_CHUNK = (
+    "c.id, c.key, d.id AS document_id, v.title, d.address, v.language, c.heading, c.line, c.page, c.start,"
+    ' c."end" AS "end", substr(v.text, c.start + 1, c."end" - c.start) AS text, v.source_version,'
+    " (SELECT kind FROM sources WHERE id = d.source_id) AS source_kind"
+)
+
+
+def chunks(
+    connection: Connection,
+    *,
+    generation: int,
+    readable: ReaderSets,
+    ids: Sequence[int] = (),
+    keys: Sequence[str] = (),
+) -> list[StoredChunk]:
+    """The live chunks with one of these ids or keys that may be read, in no order."""
+    statement = text(
+        f"SELECT {_CHUNK} FROM {_LIVE} JOIN chunks c ON c.version_id = v.id"
+        " WHERE d.reader_set_id IN :sets AND (c.id IN :ids OR c.key IN :keys)"
+    ).bindparams(*(bindparam(name, expanding=True) for name in ("sets", "ids", "keys")))
+    values = {"generation": generation, "sets": list(readable), "ids": list(ids), "keys": list(keys)}
+    rows = connection.execute(statement, values)
+    return [_stored_chunk(row) for row in rows]
+
+
+def chunk_numbers(
+    connection: Connection, *, generation: int, readable: ReaderSets, keys: Sequence[str]
+) -> dict[str, int]:
+    """The internal id of each live chunk with one of these keys that may be read."""
+    statement = text(
+        f"SELECT c.key, c.id FROM {_LIVE} JOIN chunks c ON c.version_id = v.id"
+        " WHERE d.reader_set_id IN :sets AND c.key IN :keys"
+    ).bindparams(bindparam("sets", expanding=True), bindparam("keys", expanding=True))
+    values = {"generation": generation, "sets": list(readable), "keys": list(keys)}
+    return {row.key: row.id for row in connection.execute(statement, values)}
+
+
+def document(
+    connection: Connection, document_id: str, *, generation: int, readable: ReaderSets
+) -> StoredDocument | None:
+    """A live document, or None if there is none or it may not be read."""
+    statement = text(
+        f"SELECT d.id, v.title, d.address, v.language, v.text FROM {_LIVE}"
+        " WHERE d.id = :id AND d.reader_set_id IN :sets"
+    ).bindparams(bindparam("sets", expanding=True))
+    values = {"id": document_id, "generation": generation, "sets": list(readable)}
+    row = connection.execute(statement, values).first()
+    return None if row is None else StoredDocument(row.id, row.title, row.address, row.language, row.text)
+
+
+def _stored_chunk(row: Row[tuple[object, ...]]) -> StoredChunk:
+    values = row._mapping
+    return StoredChunk(**{**values, "heading": tuple(json.loads(values["heading"]))})

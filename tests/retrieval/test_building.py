@@ -1,0 +1,156 @@
+"""Generations: made beside the one that answers, flipped to, gone back from, dropped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from models.embedders import Embedder
+from models.fakes import HashingEmbeddings
+from retrieval import generations
+from retrieval.building import Builder
+from retrieval.database import reading
+from retrieval.errors import IndexMismatch, NotFound, RetrievalError
+from retrieval.index import Index
+from retrieval.search import Searcher
+from tests.retrieval.conftest import ALL, HR, IN_HR, SOMEBODY, CountingEmbeddings, prepared
+from tests.retrieval.test_index import consistent, found
+
+Put = Callable[..., None]
+
+
+def reopen(spec: str) -> Embedder:
+    return HashingEmbeddings(int(spec))
+
+
+def opened(folder: Path, dimensions: int, recipe: str = "1") -> Index:
+    return Index(folder, HashingEmbeddings(dimensions), recipe=recipe, spec=str(dimensions), reopen=reopen)
+
+
+@pytest.fixture
+def two(folder: Path, index: Index, put: Put) -> Index:
+    """An index made with 64 dimensions, opened by settings that want 32."""
+    index.close()
+    first = opened(folder, 64)
+    first.put(1, [prepared("travel.md", "The hotel limit is 180 EUR."), prepared("bus.md", "The bus leaves at nine.")])
+    first.close()
+    return opened(folder, 32)
+
+
+def numbers(index: Index) -> list[int]:
+    with reading(index.engine) as connection:
+        return [one.id for one in generations.every(connection)]
+
+
+def test_the_former_embedder_answers_until_the_new_generation_is_whole(two: Index) -> None:
+    builder, searcher = Builder(two), Searcher(two)
+    assert builder.wanted()
+    made = builder.begin()
+    assert found(searcher, "hotel limit") == ["The hotel limit is 180 EUR."]
+    with pytest.raises(RetrievalError, match="lacks 2 documents"):
+        builder.flip(made)
+    assert builder.catch_up(made) == 2
+    builder.flip(made)
+    assert not builder.wanted()
+    assert found(searcher, "hotel limit") == ["The hotel limit is 180 EUR."]
+    assert consistent(two)
+
+
+def test_going_back_is_one_step_and_brings_back_nothing_of_the_past(two: Index) -> None:
+    builder, searcher = Builder(two), Searcher(two)
+    made = builder.begin()
+    builder.catch_up(made)
+    builder.flip(made)
+    two.put(1, [prepared("travel.md", "The hotel limit is 210 EUR."), prepared("new.md", "Parking is free.")])
+    ids = {hit.title: hit.document_id for hit in searcher.search("bus nine", principal=SOMEBODY, k=1).hits}
+    two.remove([ids["bus"]])
+    assert builder.switch(1).fingerprint == HashingEmbeddings(64).fingerprint
+    assert found(searcher, "hotel limit bus") == ["The hotel limit is 210 EUR."]
+    assert found(searcher, "parking free") == ["Parking is free."]
+    two.tidy(purge=True)
+    assert consistent(two)
+
+
+def test_readers_are_changed_in_every_generation(two: Index) -> None:
+    builder, searcher = Builder(two), Searcher(two)
+    made = builder.begin()
+    builder.catch_up(made)
+    ids = {hit.title: hit.document_id for hit in searcher.search("bus nine", principal=SOMEBODY, k=1).hits}
+    two.set_readers([ids["bus"]], HR)
+    assert consistent(two)
+    builder.flip(made)
+    assert found(searcher, "bus nine") == []
+    assert found(searcher, "bus nine", IN_HR) == ["The bus leaves at nine."]
+
+
+def test_a_dropped_generation_leaves_nothing_behind(two: Index) -> None:
+    builder = Builder(two)
+    made = builder.begin()
+    builder.catch_up(made)
+    with pytest.raises(RetrievalError, match="answers"):
+        builder.drop(1)
+    builder.flip(made)
+    builder.drop(1)
+    assert numbers(two) == [made.id]
+    assert all(name.startswith(made.collections) for name in two.vectors.collections())
+    with reading(two.engine) as connection:
+        tables = connection.execute(text("SELECT name FROM sqlite_master WHERE name LIKE 'words_1_%'")).all()
+        kept = connection.execute(text("SELECT DISTINCT fingerprint FROM vectors")).scalars().all()
+    assert tables == []
+    assert kept == [HashingEmbeddings(32).fingerprint]
+    with pytest.raises(NotFound, match="kura index list"):
+        builder.drop(1)
+    assert consistent(two)
+
+
+def test_what_broke_off_goes_on_in_the_same_generation(two: Index, monkeypatch: pytest.MonkeyPatch) -> None:
+    builder = Builder(two)
+    made = builder.begin()
+    adopted: list[str] = []
+    adopt = Builder._adopt
+
+    def once(self: Builder, generation: generations.Generation, document_id: str) -> None:
+        if adopted:
+            raise KeyboardInterrupt
+        adopted.append(document_id)
+        adopt(self, generation, document_id)
+
+    monkeypatch.setattr(Builder, "_adopt", once)
+    with pytest.raises(KeyboardInterrupt):
+        builder.catch_up(made)
+    monkeypatch.undo()
+    again = builder.begin()
+    assert again == made
+    assert builder.catch_up(again) == 1
+
+
+def test_a_document_put_into_a_new_generation_leaves_the_answering_one_alone(two: Index) -> None:
+    builder, searcher = Builder(two), Searcher(two)
+    made = builder.begin()
+    two.put(1, [prepared("travel.md", "The hotel limit, said in other pieces.")], generation=made)
+    assert found(searcher, "hotel limit") == ["The hotel limit is 180 EUR."]
+    assert builder.catch_up(made) == 1
+    builder.flip(made)
+    assert found(searcher, "hotel limit") == ["The hotel limit, said in other pieces."]
+    assert consistent(two)
+
+
+def test_an_embedder_that_cannot_be_had_again_is_told(folder: Path, two: Index) -> None:
+    two.close()
+    lost = Index(folder, CountingEmbeddings(32))
+    with pytest.raises(IndexMismatch, match="former embedder"):
+        Searcher(lost).search("hotel", principal=SOMEBODY, k=1)
+    lost.close()
+
+
+def test_documents_moved_in_one_step_are_never_seen_twice_or_not_at_all(index: Index, put: Put) -> None:
+    put(travel="The hotel limit is 180 EUR.")
+    searcher = Searcher(index)
+    former = searcher.search("hotel", principal=SOMEBODY, k=1).hits[0].document_id
+    index.put(1, [prepared("trips/travel.md", "The hotel limit is 180 EUR.", ALL)], instead_of=[former])
+    hits = searcher.search("hotel", principal=SOMEBODY, k=5).hits
+    assert [hit.address for hit in hits] == ["/docs/trips/travel.md"]
+    assert consistent(index)
