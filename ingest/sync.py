@@ -1,60 +1,51 @@
-"""Brings the index to the present state of a source. `plan` decides and is pure; `Ingestor` does what it says.
+"""Brings the index to the present state of a source, whatever kind it is: lists, plans, and does what the plan says.
 
-Removal and re-permission come first and touch no model. Knows no format (`ingest/loaders`) and no SQL (`retrieval`).
+Removal and re-permission come first and touch no model. Knows no kind of source (`ingest/sources`), no format
+(`ingest/loaders`, behind a `Parser`) and no SQL (`retrieval`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from hashlib import sha256
-from pathlib import Path
 
 from ingest.errors import DocumentError, SourceError
-from ingest.loaders import LOADER_VERSION, SUFFIXES, parse
-from ingest.sources.folder import Listing, SourceItem, list_items, read, resolve
-from ingest.splitting import SPLITTER_VERSION, split
-from retrieval import authority
-from retrieval.access import EVERYBODY, Readers
-from retrieval.authority import Known, Source
+from ingest.loaders import LOADER_VERSION
+from ingest.parsing import Parsed, Parser, ParseRequest
+from ingest.planning import SyncPlan, check_share, plan
+from ingest.reports import Progress, Stages, SyncReport
+from ingest.sources import Content, Listing, Source, SourceItem
+from ingest.splitting import PASSAGE, SPLITTER_VERSION
+from retrieval import authority, generations
+from retrieval.access import Readers
+from retrieval.authority import Known
 from retrieval.database import reading, writing
+from retrieval.generations import Generation
 from retrieval.index import Index, Prepared
-
-RECIPE = f"{LOADER_VERSION}/{SPLITTER_VERSION}"
-"""A document made by another recipe is read again."""
 
 BATCH_CHUNKS = 512
 """Chunks written in one go: enough to embed and store them at full speed, few enough that memory stays flat."""
+MOST_REMOVED = 0.3
+"""Share of a source's documents that may go at once unasked."""
+
+
+def recipe(passage: int = PASSAGE) -> str:
+    """What a document is made by: versions of loaders and splitter, and the size of passages."""
+    return f"{LOADER_VERSION}/{SPLITTER_VERSION}/{passage}"
 
 
 @dataclass(frozen=True, slots=True)
-class SyncPlan:
-    """What has to be done to a source's documents, by item (sorted)."""
+class Feed:
+    """A source as it is to be ingested: what it is called, who may read it, and what language it is said to be in."""
 
-    add: tuple[str, ...]
-    replace: tuple[str, ...]
-    repermit: tuple[str, ...]
-    remove: tuple[str, ...]
-    unchanged: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class SyncReport:
-    """What happened to one source. `failed` holds a sentence for each item that could not be read."""
-
-    source: str
-    root: str
+    name: str
+    kind: str
+    source: Source
     readers: Readers
-    added: int
-    replaced: int
-    repermitted: int
-    removed: int
-    unchanged: int
-    chunks: int
-    failed: Mapping[str, str]
-    skipped: tuple[str, ...]
-    seconds: float
+    language: str = ""
 
 
 @dataclass(slots=True)
@@ -62,251 +53,303 @@ class _Tally:
     """What has happened so far."""
 
     failed: dict[str, str]
-    added: int = 0
-    replaced: int = 0
-    removed: int = 0
+    stages: Stages = field(default_factory=Stages)
+    added: list[str] = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)
+    moved: dict[str, str] = field(default_factory=dict)
+    removed: list[str] = field(default_factory=list)
+    outdated: list[str] = field(default_factory=list)
+    """Items that are there and say something else than what is stored, which cannot be read."""
     chunks: int = 0
+    embedded: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far one source is: `done` of `total` documents; `item` is the next."""
+@dataclass(slots=True)
+class _Looked:
+    """What a source holds and what of it is known: all that is found out before anything is changed."""
 
-    source: str
-    done: int
-    total: int
-    item: str
-
-
-def plan(listed: Mapping[str, str], known: Mapping[str, Known], readers: Readers, recipe: str = RECIPE) -> SyncPlan:
-    """Compare what is listed (item -> sha256 of its bytes) with what is live. Pure.
-
-    An item whose content is not known any more (it could not be read) stands in `listed` with an empty hash: it is kept.
-    A changed item whose readers changed too is in both `repermit`, which comes first, and `replace`.
-    """
-    same = {
-        item
-        for item, digest in listed.items()
-        if item in known and digest in ("", known[item].content_sha256) and (not digest or known[item].recipe == recipe)
-    }
-    return SyncPlan(
-        add=tuple(sorted(item for item, digest in listed.items() if item not in known and digest)),
-        replace=tuple(sorted(item for item in listed if item in known and item not in same)),
-        repermit=tuple(sorted(item for item in listed if item in known and known[item].readers != readers)),
-        remove=tuple(sorted(known.keys() - listed.keys())),
-        unchanged=tuple(sorted(item for item in same if known[item].readers == readers)),
-    )
+    listing: Listing
+    known: Mapping[str, Known]
+    plan: SyncPlan
+    seen: dict[int, str]
+    """What the source says now of versions whose content is the same."""
+    tally: _Tally
 
 
 class Ingestor:
-    """Ingests folders and files into an index."""
+    """Ingests sources into an index. `most_removed` is the share of a source that may go at once unasked."""
 
-    def __init__(self, index: Index, on_progress: Callable[[Progress], None] = lambda _: None) -> None:
-        self._index = index
+    def __init__(
+        self,
+        index: Index,
+        parser: Parser,
+        *,
+        on_progress: Callable[[Progress], None] = lambda _: None,
+        most_removed: float = MOST_REMOVED,
+    ) -> None:
+        self.index = index
+        self._parser = parser
         self._on_progress = on_progress
+        self._most_removed = most_removed
 
-    def ingest(
-        self, path: Path, *, readers: Readers | None = None, name: str = "", without: Collection[Path] = ()
-    ) -> list[SyncReport]:
-        """Bring the index to the present state of `path`, and of every source below it; one report each.
+    def sync(
+        self, feed: Feed, *, listing: Listing | None = None, confirmed: bool = False, dry_run: bool = False
+    ) -> SyncReport:
+        """Bring the index to the present state of one source; what was listed before is not listed again.
 
-        `readers` None keeps the readers of a source that was ingested before, and is everybody for a new one. A folder
-        inside an earlier source becomes a source of its own: its documents leave the earlier one first. A source that is
-        ingested by its `name` from another path has moved there, if it is not at its former one any more. The trees in
-        `without` are left out: sources of their own that could not be ingested, say.
-        Raises SourceError before anything is changed if `path` is missing, empty, or cannot be listed.
+        With `confirmed` any share of its documents may go. Raises SourceError before anything is changed if it cannot
+        be listed, or if it seems empty; TooMuchGone if more is gone than may go unasked.
         """
-        with reading(self._index.engine) as connection:
-            before = authority.sources(connection)
-        root = self._resolve(path, before)
-        mine = _same(before, root, name)
-        apart = [source for source in before if Path(source.root) != root and Path(source.root).is_relative_to(root)]
-        # 1. Everything is listed before anything is changed.
-        listing = self._list(path, root, apart, without)
-        nested = [(source, self._list_nested(source, apart)) for source in apart]
-        wanted = readers or (mine.readers if mine else self._default_readers(before, root))
-        source_name = name or (mine.name if mine else _free_name(root.name, before))
-        # 2. What a killed run left is finished, and what changes hands leaves its former source.
-        self._index.tidy(purge=False)
-        self._take_over(before, root)
-        with writing(self._index.engine) as connection:
-            source_id = authority.put_source(connection, source_name, str(root), wanted)
-            if mine and mine.root != str(root):
-                authority.move_addresses(connection, source_id, mine.root, str(root))
-        # 3. The sources, one by one.
-        source = Source(source_id, source_name, str(root), wanted, None)
-        return [self._sync(one, listed) for one, listed in [(source, listing), *nested]]
+        started = time.perf_counter()
+        try:
+            looked = self._look(feed, listing, confirmed=confirmed)
+            if not dry_run:
+                self._do(feed, looked)
+        finally:
+            feed.source.close()
+        return _report(feed, looked, time.perf_counter() - started, dry_run=dry_run)
+
+    def stored_versions(self, feed: Feed) -> dict[str, str]:
+        """What a source's listing is told: the version of each item that is stored."""
+        return {item: one.source_version for item, one in self._known(feed).items()}
+
+    def fill(self, feed: Feed, generation: Generation) -> dict[str, str]:
+        """Put into a generation what its recipe makes anew of a source; what cannot be read is left to the text stored.
+
+        Returns a sentence for each item that could not be read. Raises SourceError if the source cannot be listed.
+        """
+        with reading(self.index.engine) as connection:
+            source = _stored(authority.sources(connection), feed)
+            current = generations.current(connection)
+            if source is None or current is None:
+                return {}
+            known = authority.manifest(connection, source.id, current.id)
+            there = authority.manifest(connection, source.id, generation.id)
+        try:
+            listing = feed.source.list(self.stored_versions(feed))
+            tally = _Tally(failed=dict(listing.unreadable))
+            pending = [
+                one
+                for one in listing.items
+                if one.item in known and known[one.item].recipe != generation.recipe and one.item not in there
+            ]
+            for batch in self._batches(feed, pending, tally):
+                # a document that has changed by now is the next sync's: here the same bytes are made anew
+                same = [one for one in batch if one.content_sha256 == known[one.item].content_sha256]
+                self.index.put(source.id, same, generation=generation)
+        finally:
+            feed.source.close()
+        return tally.failed
 
     def remove(self, name: str) -> int:
         """Remove a source with all its documents; returns how many. Raises SourceError if there is none of this name."""
-        with reading(self._index.engine) as connection:
+        with reading(self.index.engine) as connection:
             before = authority.sources(connection)
             source = next((source for source in before if source.name == name), None)
             if source is None:
                 known = ", ".join(source.name for source in before) or "none"
                 raise SourceError(f"There is no source {name}: `kura status` lists them ({known}).")
-            documents = [known.document_id for known in authority.manifest(connection, source.id).values()]
-        self._index.tidy(purge=False)
-        self._index.remove(documents)
-        with writing(self._index.engine) as connection:
+            documents = authority.documents_of(connection, source.id)
+        self.index.tidy(purge=False)
+        self.index.remove(documents)
+        with writing(self.index.engine) as connection:
             authority.delete_source(connection, source.id)
-        self._index.tidy(purge=True)
+        self.index.tidy(purge=True)
         return len(documents)
 
-    @staticmethod
-    def _resolve(path: Path, before: list[Source]) -> Path:
-        try:
-            return resolve(path)
-        except SourceError as error:
-            gone = next((source for source in before if source.root == str(path.absolute())), None)
-            if gone is None:
-                raise
+    # --- the steps ---
+
+    def _known(self, feed: Feed) -> dict[str, Known]:
+        with reading(self.index.engine) as connection:
+            source, current = _stored(authority.sources(connection), feed), generations.current(connection)
+            return authority.manifest(connection, source.id, current.id) if source and current else {}
+
+    def _look(self, feed: Feed, listing: Listing | None, *, confirmed: bool) -> _Looked:
+        known = self._known(feed)
+        with reading(self.index.engine) as connection:
+            current = generations.current(connection)
+        tally = _Tally(failed={})
+        with _timed(tally.stages, "listing"):
+            if listing is None:
+                listing = feed.source.list({item: one.source_version for item, one in known.items()})
+        tally.failed.update(listing.unreadable)
+        if not listing.items and not listing.unreadable and known and not confirmed:
             raise SourceError(
-                f"{path} is not there any more, and its documents were kept: to remove them too, run `kura remove {gone.name}`."
-            ) from error
+                f"{feed.name} lists no document any more, and its {len(known)} documents were kept: check the source, or"
+                f" run `kura remove {feed.name}`. Nothing was changed."
+            )
+        with _timed(tally.stages, "reading"):
+            seen: dict[int, str] = {}
+            listed = self._hashes(feed, listing, known, tally, seen)
+        recipes = {self.index.recipe, current.recipe if current else self.index.recipe}
+        made = plan(listed, known, feed.readers, recipes)
+        if not confirmed:
+            check_share(feed.name, len(made.remove), len(known), self._most_removed)
+        return _Looked(listing, known, made, seen, tally)
 
-    @staticmethod
-    def _default_readers(before: list[Source], root: Path) -> Readers:
-        """A folder inside an earlier source is read by that source's readers unless told otherwise; else by everybody."""
-        parents = [source for source in before if root.is_relative_to(source.root)]
-        nearest = max(parents, key=lambda source: len(source.root), default=None)
-        return nearest.readers if nearest else Readers(frozenset({EVERYBODY}))
+    def _hashes(
+        self, feed: Feed, listing: Listing, known: Mapping[str, Known], tally: _Tally, seen: dict[int, str]
+    ) -> dict[str, str]:
+        """The hash of each listed item; "" for one that cannot be read now. Only what may have changed is read."""
+        listed = dict.fromkeys(listing.unreadable, "")
+        gone = known.keys() - {one.item for one in listing.items}
+        for item in listing.items:
+            before = known.get(item.item)
+            if before is not None and item.version and item.version == before.source_version:
+                listed[item.item] = before.content_sha256
+            elif before is None and not gone:
+                listed[item.item] = "new"  # whatever is in it; nothing has gone whose bytes it could hold
+            else:
+                content = self._read(feed, item, tally)
+                listed[item.item] = sha256(content.data).hexdigest() if content else ""
+                if before is not None and content and content.version and listed[item.item] == before.content_sha256:
+                    seen[before.version_id] = content.version
+        return listed
 
-    @staticmethod
-    def _list(path: Path, root: Path, apart: list[Source], without: Collection[Path]) -> Listing:
-        left_out = {Path(source.root) for source in apart} | {tree.resolve() for tree in without}
-        listing = list_items(root, SUFFIXES, left_out)
-        if not listing.items and not apart:
-            kinds = " ".join(sorted(SUFFIXES))
-            found = f"only files of other kinds ({', '.join(listing.skipped[:3])})" if listing.skipped else "no file"
-            raise SourceError(f"{path} holds {found}: put documents there ({kinds}). Nothing was changed.")
-        return listing
-
-    @staticmethod
-    def _list_nested(source: Source, apart: list[Source]) -> Listing:
-        root = Path(source.root)
-        below = {Path(other.root) for other in apart if other.root != source.root}
-        return list_items(root, SUFFIXES, below) if root.exists() else Listing(())
-
-    def _take_over(self, before: list[Source], root: Path) -> None:
-        """Remove from earlier sources what lies below `root`, before it comes back with readers of its own."""
-        for source in before:
-            outer = Path(source.root)
-            if root == outer or not root.is_relative_to(outer):
-                continue
-            prefix = root.relative_to(outer).as_posix()
-            with reading(self._index.engine) as connection:
-                known = authority.manifest(connection, source.id)
-            below = [one.document_id for item, one in known.items() if item == prefix or item.startswith(prefix + "/")]
-            self._index.remove(below)
-
-    def _sync(self, source: Source, listing: Listing) -> SyncReport:
-        started = time.perf_counter()
-        tally = _Tally(failed=dict(listing.unreadable))
-        # 1. What is there, by content.
-        items = {item.item: item for item in listing.items}
-        listed = {item: self._hash(items[item], tally) for item in items}
-        with reading(self._index.engine) as connection:
-            known = authority.manifest(connection, source.id)
-        todo = plan(listed, known, source.readers)
+    def _do(self, feed: Feed, looked: _Looked) -> None:
+        known, todo, tally = looked.known, looked.plan, looked.tally
+        items = {one.item: one for one in looked.listing.items}
+        # 1. What a killed run left is finished.
+        with _timed(tally.stages, "tidying"):
+            self.index.tidy(purge=False)
+        with writing(self.index.engine) as connection:
+            source_id = authority.put_source(connection, feed.name, feed.source.root, feed.readers, feed.kind)
+            authority.set_source_versions(connection, looked.seen)
         # 2. Removal and re-permission: no model is touched, and they are done whatever happens later.
-        self._index.remove([known[item].document_id for item in todo.remove])
-        tally.removed = len(todo.remove)
-        self._index.set_readers([known[item].document_id for item in todo.repermit], source.readers)
-        # 3. New and changed documents, in batches.
-        pending = [items[item] for item in (*todo.add, *todo.replace)]
-        for batch in self._batches(source, pending, known, tally):
-            self._index.put(source.id, batch)
-            replaced = sum(one.item in known for one in batch)
-            tally.replaced += replaced
-            tally.added += len(batch) - replaced
+        with _timed(tally.stages, "writing"):
+            outdated = [item for item in tally.outdated if item in known]
+            self.index.remove([known[item].document_id for item in (*todo.remove, *outdated)])
+            tally.removed += (*todo.remove, *outdated)
+            self.index.set_readers([known[item].document_id for item in todo.repermit], feed.readers)
+        # 3. New, changed and moved documents, in batches.
+        pending = [items[item] for item in (*todo.add, *todo.replace, *todo.move)]
+        for batch in self._batches(feed, pending, tally, known):
+            left = {one.item: todo.move[one.item] for one in batch if one.item in todo.move}
+            put = self.index.put(source_id, batch, instead_of=[known[item].document_id for item in left.values()])
+            tally.moved |= left
+            tally.replaced += [one.item for one in batch if one.item in known]
+            tally.added += [one.item for one in batch if one.item not in known and one.item not in left]
             tally.chunks += sum(len(one.chunks) for one in batch)
-        # 4. What was deleted is overwritten.
-        self._index.tidy(purge=bool(tally.removed or tally.replaced))
-        with writing(self._index.engine) as connection:
-            authority.mark_synced(connection, source.id)
-        return SyncReport(
-            source=source.name,
-            root=source.root,
-            readers=source.readers,
-            added=tally.added,
-            replaced=tally.replaced,
-            repermitted=len(todo.repermit),
-            removed=tally.removed,
-            unchanged=len(todo.unchanged),
-            chunks=tally.chunks,
-            failed=tally.failed,
-            skipped=listing.skipped,
-            seconds=time.perf_counter() - started,
-        )
-
-    @staticmethod
-    def _hash(item: SourceItem, tally: _Tally) -> str:
-        try:
-            return sha256(read(item)).hexdigest()
-        except (OSError, DocumentError) as error:
-            tally.failed[item.item] = _sentence(item, error)
-            return ""
+            tally.embedded += put.embedded
+            tally.stages.embedding += put.embedding
+            tally.stages.writing += put.writing
+        # 4. What moved but could not be read where it is now is gone from where it was; what was deleted is overwritten.
+        lost = [item for new, item in todo.move.items() if new not in tally.moved]
+        with _timed(tally.stages, "tidying"):
+            self.index.remove([known[item].document_id for item in lost])
+            tally.removed += lost
+            self.index.tidy(purge=bool(tally.removed or tally.replaced or tally.moved))
+        with writing(self.index.engine) as connection:
+            authority.mark_synced(connection, source_id)
 
     def _batches(
-        self, source: Source, pending: list[SourceItem], known: Mapping[str, Known], tally: _Tally
+        self, feed: Feed, pending: list[SourceItem], tally: _Tally, known: Mapping[str, Known] | None = None
     ) -> Iterator[list[Prepared]]:
+        """Documents read and parsed, in batches; what cannot be is told in the tally, and not answered from any more."""
+        items = {one.item: one for one in pending}
+        contents: dict[str, Content] = {}  # of the few requests that are on their way
         batch: list[Prepared] = []
-        for done, item in enumerate(pending):
-            self._on_progress(Progress(source.name, done, len(pending), item.item))
-            try:
-                batch.append(prepare(item, source.readers))
-            except (OSError, DocumentError) as error:
-                tally.failed[item.item] = _sentence(item, error)
-                if item.item in known and isinstance(error, DocumentError):
+        size = done = 0
+        progress = self._progress(feed, tally, len(pending))
+        progress(0, pending[0].item if pending else "")
+        for request, outcome in self._parser.parse_all(self._requests(feed, pending, contents, tally)):
+            content = contents.pop(request.item)
+            done += 1
+            progress(done, request.item)
+            if isinstance(outcome, DocumentError):
+                tally.failed[request.item] = str(outcome)
+                if known and request.item in known:
                     # The file no longer says what is stored: answering from that would be answering from the past.
-                    self._index.remove([known[item.item].document_id])
-                    tally.removed += 1
-            if sum(len(one.chunks) for one in batch) >= BATCH_CHUNKS:
+                    self.index.remove([known[request.item].document_id])
+                    tally.removed.append(request.item)
+                continue
+            tally.stages.parsing += outcome.seconds
+            batch.append(_prepared(items[request.item], content, outcome, feed.readers, self.index.recipe))
+            size += len(outcome.chunks)
+            if size >= BATCH_CHUNKS:
                 yield batch
-                batch = []
+                batch, size = [], 0
         if batch:
             yield batch
-        self._on_progress(Progress(source.name, len(pending), len(pending), ""))
+        progress(len(pending), "")
+
+    def _requests(
+        self, feed: Feed, pending: list[SourceItem], contents: dict[str, Content], tally: _Tally
+    ) -> Iterator[ParseRequest]:
+        for item in pending:
+            with _timed(tally.stages, "reading"):
+                content = self._read(feed, item, tally)
+            if content is not None:
+                contents[item.item] = content
+                yield ParseRequest(item.item, item.name, content.data, content.title, feed.language)
+
+    @staticmethod
+    def _read(feed: Feed, item: SourceItem, tally: _Tally) -> Content | None:
+        try:
+            return feed.source.read(item)
+        except DocumentError as error:
+            tally.failed[item.item] = str(error)
+            tally.outdated.append(item.item)
+        except OSError as error:
+            tally.failed[item.item] = (
+                f"{item.item} cannot be read ({error.strerror or error}): check its permissions; what was stored of it is"
+                " kept."
+            )
+        return None
+
+    def _progress(self, feed: Feed, tally: _Tally, total: int) -> Callable[[int, str], None]:
+        def tell(done: int, item: str) -> None:
+            self._on_progress(Progress(feed.name, done, total, item, tally.chunks, tally.failed))
+
+        return tell
 
 
-def prepare(item: SourceItem, readers: Readers) -> Prepared:
-    """Read, parse and split one item; raises DocumentError, or OSError if it cannot be read."""
-    data = read(item)
-    document = parse(item.item, data)
+def _prepared(item: SourceItem, content: Content, parsed: Parsed, readers: Readers, made_by: str) -> Prepared:
     return Prepared(
         item=item.item,
-        address=str(item.path),
+        address=item.address,
         readers=readers,
-        document=document,
-        chunks=tuple(split(document)),
-        content_sha256=sha256(data).hexdigest(),
-        recipe=RECIPE,
+        document=parsed.document,
+        chunks=parsed.chunks,
+        words=parsed.words,
+        content_sha256=sha256(content.data).hexdigest(),
+        recipe=made_by,
+        source_version=content.version,
     )
 
 
-def _sentence(item: SourceItem, error: Exception) -> str:
-    if isinstance(error, OSError):
-        return f"{item.item} cannot be read ({error.strerror}): check its permissions; what was stored of it is kept."
-    return str(error)
+def _stored(stored: list[authority.Source], feed: Feed) -> authority.Source | None:
+    """The source as it is known: the one at this root, else the one of this name, which then has moved."""
+    at_root = next((one for one in stored if one.root == feed.source.root), None)
+    return at_root or next((one for one in stored if one.name == feed.name), None)
 
 
-def _same(before: list[Source], root: Path, name: str) -> Source | None:
-    """The earlier source that is meant: the one at this root, else the one of this name, which then has moved here."""
-    at_root = next((source for source in before if source.root == str(root)), None)
-    named = next((source for source in before if source.name == name), None)
-    if named is None or named == at_root:
-        return at_root
-    if at_root is not None or Path(named.root).exists():
-        raise SourceError(
-            f"The name {name} belongs to the source at {named.root}: give this one another name, or run `kura remove {name}`"
-            " first. Nothing was changed."
-        )
-    return named
+def _report(feed: Feed, looked: _Looked, seconds: float, *, dry_run: bool) -> SyncReport:
+    todo, tally = looked.plan, looked.tally
+    return SyncReport(
+        source=feed.name,
+        root=feed.source.root,
+        readers=feed.readers,
+        added=todo.add if dry_run else tuple(tally.added),
+        replaced=todo.replace if dry_run else tuple(tally.replaced),
+        moved=todo.move if dry_run else tally.moved,
+        repermitted=todo.repermit,
+        removed=todo.remove if dry_run else tuple(tally.removed),
+        unchanged=len(todo.unchanged),
+        chunks=tally.chunks,
+        embedded=tally.embedded,
+        failed=tally.failed,
+        skipped=looked.listing.skipped,
+        seconds=seconds,
+        stages=tally.stages,
+        dry_run=dry_run,
+    )
 
 
-def _free_name(wanted: str, before: list[Source]) -> str:
-    taken = {source.name for source in before}
-    if wanted not in taken:
-        return wanted
-    return next(name for number in range(2, len(taken) + 3) if (name := f"{wanted}-{number}") not in taken)
+@contextmanager
+def _timed(stages: Stages, stage: str) -> Iterator[None]:
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        setattr(stages, stage, getattr(stages, stage) + time.perf_counter() - started)

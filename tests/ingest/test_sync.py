@@ -1,18 +1,28 @@
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.errors import SourceError
-from ingest.sync import RECIPE, Ingestor, plan
+from ingest.errors import SourceError, TooMuchGone
+from ingest.fakes import InlineParser
+from ingest.folders import Folders
+from ingest.planning import plan
+from ingest.reports import SyncReport
+from ingest.sources import Content, SourceItem
+from ingest.sources.folder import FolderSource
+from ingest.sync import Feed, Ingestor, recipe
 from models.fakes import HashingEmbeddings
 from retrieval import authority
 from retrieval.access import EVERYBODY, Principal, Readers
 from retrieval.authority import Known
+from retrieval.building import Builder
 from retrieval.database import reading
 from retrieval.index import Index
 from retrieval.search import Searcher
@@ -22,6 +32,7 @@ HR = Readers(frozenset({"hr"}))
 SOMEBODY = Principal("somebody", frozenset({EVERYBODY}))
 IN_HR = Principal("mori", frozenset({EVERYBODY, "hr"}))
 
+RECIPE = recipe()
 HASHES = st.sampled_from(["a", "b", "c"])
 ITEMS = st.sampled_from([f"{name}.md" for name in "abcdefgh"])
 
@@ -29,7 +40,7 @@ ITEMS = st.sampled_from([f"{name}.md" for name in "abcdefgh"])
 @pytest.fixture
 def index(tmp_path: Path) -> Iterator[Index]:
     (tmp_path / "index").mkdir()
-    opened = Index(tmp_path / "index", HashingEmbeddings())
+    opened = Index(tmp_path / "index", HashingEmbeddings(), recipe=RECIPE)
     yield opened
     opened.close()
 
@@ -43,6 +54,10 @@ def docs(tmp_path: Path) -> Path:
     return folder
 
 
+def ingest(index: Index, path: Path, **options: Any) -> list[SyncReport]:
+    return Folders(Ingestor(index, InlineParser())).ingest(path, **options)
+
+
 def titles(index: Index, query: str, principal: Principal = SOMEBODY) -> set[str]:
     return {hit.title for hit in Searcher(index).search(query, principal=principal, k=10).hits if hit.words > 0}
 
@@ -52,26 +67,30 @@ def titles(index: Index, query: str, principal: Principal = SOMEBODY) -> set[str
 
 @given(st.dictionaries(ITEMS, HASHES), st.dictionaries(ITEMS, st.tuples(HASHES, st.sampled_from([ALL, HR]))))
 def test_the_plan_accounts_for_every_item_once(listed: dict[str, str], stored: dict[str, tuple[str, Readers]]) -> None:
-    known = {item: Known(item, digest, RECIPE, readers) for item, (digest, readers) in stored.items()}
-    made = plan(listed, known, ALL)
-    parts = [*made.add, *made.replace, *made.repermit, *made.remove, *made.unchanged]
+    known = {item: Known(item, digest, RECIPE, readers, 1, "") for item, (digest, readers) in stored.items()}
+    made = plan(listed, known, ALL, [RECIPE])
+    left = list(made.move.values())
+    parts = [*made.add, *made.replace, *made.move, *left, *made.repermit, *made.remove, *made.unchanged]
     assert set(parts) == {*listed, *known}
-    once = [*made.add, *made.replace, *made.remove, *made.unchanged]
+    once = [*made.add, *made.replace, *made.move, *left, *made.remove, *made.unchanged]
     assert len(once) == len(set(once))
-    assert set(made.add) == listed.keys() - known.keys()
-    assert set(made.remove) == known.keys() - listed.keys()
+    assert {*made.add, *made.move} == listed.keys() - known.keys()
+    assert {*made.remove, *left} == known.keys() - listed.keys()
+    assert all(listed[new] == known[old].content_sha256 for new, old in made.move.items())
+    left_contents = {known[item].content_sha256 for item in made.remove}
+    assert not left_contents & {listed[item] for item in made.add}
     assert all(listed[item] != known[item].content_sha256 for item in made.replace)
     assert set(made.repermit) == {item for item in listed if item in known and known[item].readers == HR}
 
 
 def test_a_document_of_another_recipe_is_read_again() -> None:
-    known = {"a.md": Known("1", "same", "old recipe", ALL)}
-    assert plan({"a.md": "same"}, known, ALL).replace == ("a.md",)
+    known = {"a.md": Known("1", "same", "old recipe", ALL, 1, "")}
+    assert plan({"a.md": "same"}, known, ALL, [RECIPE]).replace == ("a.md",)
 
 
 def test_an_item_that_cannot_be_read_is_neither_removed_nor_replaced() -> None:
-    known = {"a.md": Known("1", "same", RECIPE, ALL)}
-    made = plan({"a.md": "", "new.md": ""}, known, ALL)
+    known = {"a.md": Known("1", "same", RECIPE, ALL, 1, "")}
+    made = plan({"a.md": "", "new.md": ""}, known, ALL, [RECIPE])
     assert made.unchanged == ("a.md",)
     assert not made.remove
     assert not made.add
@@ -81,85 +100,86 @@ def test_an_item_that_cannot_be_read_is_neither_removed_nor_replaced() -> None:
 
 
 def test_a_folder_ingested_again_is_brought_to_its_present_state(index: Index, docs: Path) -> None:
-    (first,) = Ingestor(index).ingest(docs)
-    assert (first.added, first.failed) == (2, {})
+    (first,) = ingest(index, docs)
+    assert (len(first.added), first.failed) == (2, {})
     (docs / "travel.md").write_text("# Travel\n\nThe hotel limit is 210 EUR a night.\n")
     (docs / "office.txt").unlink()
     (docs / "new.md").write_text("# Parking\n\nSpaces are in the yard.\n")
-    (second,) = Ingestor(index).ingest(docs)
-    assert (second.added, second.replaced, second.removed, second.unchanged) == (1, 1, 1, 0)
+    (second,) = ingest(index, docs)
+    assert (len(second.added), len(second.replaced), len(second.removed), second.unchanged) == (1, 1, 1, 0)
     assert "210" in Searcher(index).search("hotel limit", principal=SOMEBODY, k=1).hits[0].text
     assert titles(index, "canteen noon") == set()
     assert titles(index, "parking spaces") == {"Parking"}
 
 
 def test_a_folder_that_did_not_change_costs_a_hash(index: Index, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Ingestor(index).ingest(docs)
-    monkeypatch.setattr("ingest.sync.parse", lambda *_: pytest.fail("parsed again"))
-    (report,) = Ingestor(index).ingest(docs)
+    ingest(index, docs)
+    never = InlineParser(lambda *_: pytest.fail("parsed again"))
+    monkeypatch.setattr(index.embedder, "embed_documents", lambda *_: pytest.fail("embedded again"))
+    (report,) = Folders(Ingestor(index, never)).ingest(docs)
     assert (report.unchanged, report.chunks) == (2, 0)
 
 
 def test_readers_stay_unless_they_are_said(index: Index, docs: Path) -> None:
-    Ingestor(index).ingest(docs, readers=HR)
-    (report,) = Ingestor(index).ingest(docs)
+    ingest(index, docs, readers=HR)
+    (report,) = ingest(index, docs)
     assert report.readers == HR
     assert titles(index, "hotel limit") == set()
-    (report,) = Ingestor(index).ingest(docs, readers=ALL)
-    assert report.repermitted == 2
+    (report,) = ingest(index, docs, readers=ALL)
+    assert len(report.repermitted) == 2
     assert titles(index, "hotel limit") == {"Travel"}
 
 
 def test_an_inner_folder_becomes_a_source_of_its_own_whichever_comes_first(index: Index, docs: Path) -> None:
     (docs / "people").mkdir()
     (docs / "people" / "pay.md").write_text("# Pay\n\nSalaries are reviewed in April.\n")
-    Ingestor(index).ingest(docs)
+    ingest(index, docs)
     assert titles(index, "salaries april") == {"Pay"}
-    Ingestor(index).ingest(docs / "people", readers=HR)
+    ingest(index, docs / "people", readers=HR)
     assert titles(index, "salaries april") == set()
     assert titles(index, "salaries april", IN_HR) == {"Pay"}
     # The outer folder brings both up to date, each with its own readers.
     (docs / "people" / "pay.md").write_text("# Pay\n\nSalaries are reviewed in May.\n")
-    reports = Ingestor(index).ingest(docs)
+    reports = ingest(index, docs)
     assert [report.source for report in reports] == ["docs", "people"]
     assert titles(index, "salaries may") == set()
     assert "May" in Searcher(index).search("salaries", principal=IN_HR, k=1).hits[0].text
     with reading(index.engine) as connection:
-        assert [len(authority.manifest(connection, source.id)) for source in authority.sources(connection)] == [2, 1]
+        assert [len(authority.manifest(connection, source.id, 1)) for source in authority.sources(connection)] == [2, 1]
 
 
 def test_an_inner_folder_inherits_the_outer_ones_readers(index: Index, docs: Path) -> None:
     (docs / "people").mkdir()
     (docs / "people" / "pay.md").write_text("# Pay\n\nSalaries are reviewed in April.\n")
-    Ingestor(index).ingest(docs, readers=HR)
-    (report,) = Ingestor(index).ingest(docs / "people")
+    ingest(index, docs, readers=HR)
+    (report,) = ingest(index, docs / "people")
     assert report.readers == HR
 
 
 def test_an_inner_folder_that_vanished_vanishes_from_the_answers(index: Index, docs: Path) -> None:
     (docs / "people").mkdir()
     (docs / "people" / "pay.md").write_text("# Pay\n\nSalaries are reviewed in April.\n")
-    Ingestor(index).ingest(docs / "people", readers=HR)
-    Ingestor(index).ingest(docs)
+    ingest(index, docs / "people", readers=HR)
+    ingest(index, docs)
     (docs / "people" / "pay.md").unlink()
     (docs / "people").rmdir()
-    Ingestor(index).ingest(docs)
+    ingest(index, docs)
     assert titles(index, "salaries april", IN_HR) == set()
 
 
 def test_one_bad_file_does_not_stop_the_others(index: Index, docs: Path) -> None:
     (docs / "junk.md").write_bytes(bytes(range(256)) * 20)
     (docs / "half.docx").write_bytes(b"PK\x03\x04 broken")
-    (report,) = Ingestor(index).ingest(docs)
-    assert report.added == 2
+    (report,) = ingest(index, docs)
+    assert len(report.added) == 2
     assert sorted(report.failed) == ["half.docx", "junk.md"]
     assert all(item in sentence for item, sentence in report.failed.items())
 
 
 def test_a_file_that_became_unreadable_is_not_answered_from_any_more(index: Index, docs: Path) -> None:
-    Ingestor(index).ingest(docs)
+    ingest(index, docs)
     (docs / "travel.md").write_bytes(bytes(range(256)) * 20)
-    (report,) = Ingestor(index).ingest(docs)
+    (report,) = ingest(index, docs)
     assert "travel.md" in report.failed
     assert titles(index, "hotel limit") == set()
     assert titles(index, "canteen") == {"Office"}
@@ -167,20 +187,20 @@ def test_a_file_that_became_unreadable_is_not_answered_from_any_more(index: Inde
 
 @pytest.mark.parametrize("spoil", ["missing", "empty"])
 def test_a_source_that_is_gone_or_empty_changes_nothing(index: Index, docs: Path, spoil: str) -> None:
-    Ingestor(index).ingest(docs)
+    ingest(index, docs)
     for file in docs.iterdir():
         file.unlink()
     if spoil == "missing":
         docs.rmdir()
     with pytest.raises(SourceError):
-        Ingestor(index).ingest(docs)
+        ingest(index, docs)
     assert titles(index, "hotel limit") == {"Travel"}
 
 
 def test_one_file_can_be_a_source(index: Index, docs: Path) -> None:
-    (report,) = Ingestor(index).ingest(docs / "travel.md")
-    assert (report.source, report.added) == ("travel.md", 1)
-    (report,) = Ingestor(index).ingest(docs / "travel.md")
+    (report,) = ingest(index, docs / "travel.md")
+    assert (report.source, len(report.added)) == ("travel.md", 1)
+    (report,) = ingest(index, docs / "travel.md")
     assert report.unchanged == 1
 
 
@@ -188,30 +208,35 @@ def test_two_folders_of_one_name_are_two_sources(index: Index, tmp_path: Path) -
     for parent in ("a", "b"):
         (tmp_path / parent / "docs").mkdir(parents=True)
         (tmp_path / parent / "docs" / "x.md").write_text(f"# {parent}\n\nText of {parent}.\n")
-    names = [Ingestor(index).ingest(tmp_path / parent / "docs")[0].source for parent in ("a", "b")]
+    names = [ingest(index, tmp_path / parent / "docs")[0].source for parent in ("a", "b")]
     assert names == ["docs", "docs-2"]
     assert titles(index, "text") == {"a", "b"}
 
 
 def test_progress_is_told_for_each_document(index: Index, docs: Path) -> None:
     seen: list[tuple[int, int, str]] = []
-    Ingestor(index, lambda progress: seen.append((progress.done, progress.total, progress.item))).ingest(docs)
-    assert seen == [(0, 2, "office.txt"), (1, 2, "travel.md"), (2, 2, "")]
+    ingestor = Ingestor(
+        index,
+        InlineParser(),
+        on_progress=lambda progress: seen.append((progress.done, progress.total, progress.item)),
+    )
+    Folders(ingestor).ingest(docs)
+    assert seen == [(0, 2, "office.txt"), (1, 2, "office.txt"), (2, 2, "travel.md"), (2, 2, "")]
 
 
 def test_a_batch_border_loses_nothing(index: Index, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingest.sync.BATCH_CHUNKS", 1)
     for number in range(5):
         (docs / f"{number}.md").write_text(f"# Note {number}\n\nNumber {number} says hello.\n")
-    (report,) = Ingestor(index).ingest(docs)
-    assert (report.added, report.chunks) == (7, 7)
+    (report,) = ingest(index, docs)
+    assert (len(report.added), report.chunks) == (7, 7)
     assert len(titles(index, "hello")) == 5
 
 
 def test_narrowed_readers_hold_even_if_the_change_of_text_fails(
     index: Index, docs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Ingestor(index).ingest(docs)
+    ingest(index, docs)
     (docs / "travel.md").write_text("# Travel\n\nThe hotel limit is secret now.\n")
 
     def down(*_: object) -> list[list[float]]:
@@ -219,54 +244,143 @@ def test_narrowed_readers_hold_even_if_the_change_of_text_fails(
 
     monkeypatch.setattr(index.embedder, "embed_documents", down)
     with pytest.raises(ConnectionError):
-        Ingestor(index).ingest(docs, readers=HR)
+        ingest(index, docs, readers=HR)
     assert titles(index, "hotel limit") == set()
     assert titles(index, "hotel limit", IN_HR) == {"Travel"}
 
 
 def test_a_source_may_be_renamed_and_changed(index: Index, docs: Path) -> None:
-    Ingestor(index).ingest(docs)
+    ingest(index, docs)
     (docs / "travel.md").write_text("# Travel\n\nThe hotel limit is 210 EUR.\n")
-    (report,) = Ingestor(index).ingest(docs, name="handbook")
-    assert (report.source, report.replaced, report.unchanged) == ("handbook", 1, 1)
+    (report,) = ingest(index, docs, name="handbook")
+    assert (report.source, len(report.replaced), report.unchanged) == ("handbook", 1, 1)
 
 
 def test_a_named_source_may_move(index: Index, docs: Path, tmp_path: Path) -> None:
-    Ingestor(index).ingest(docs, name="handbook", readers=HR)
+    ingest(index, docs, name="handbook", readers=HR)
     docs.rename(tmp_path / "elsewhere")
-    (report,) = Ingestor(index).ingest(tmp_path / "elsewhere", name="handbook")
-    assert (report.unchanged, report.added, report.readers) == (2, 0, HR)
+    (report,) = ingest(index, tmp_path / "elsewhere", name="handbook")
+    assert (report.unchanged, len(report.added), report.readers) == (2, 0, HR)
     hit = Searcher(index).search("hotel limit", principal=IN_HR, k=1).hits[0]
     assert hit.address == str(tmp_path / "elsewhere" / "travel.md")
 
 
 def test_a_name_cannot_be_taken_from_a_source_that_is_there(index: Index, docs: Path, tmp_path: Path) -> None:
-    Ingestor(index).ingest(docs, name="handbook")
+    ingest(index, docs, name="handbook")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "x.md").write_text("x")
     with pytest.raises(SourceError, match="kura remove handbook"):
-        Ingestor(index).ingest(tmp_path / "other", name="handbook")
+        ingest(index, tmp_path / "other", name="handbook")
     assert titles(index, "hotel limit") == {"Travel"}
 
 
 def test_a_source_can_be_removed_by_name(index: Index, docs: Path, tmp_path: Path) -> None:
-    Ingestor(index).ingest(docs)
+    ingest(index, docs)
     for file in docs.iterdir():
         file.unlink()
     docs.rmdir()
     with pytest.raises(SourceError, match="kura remove docs"):
-        Ingestor(index).ingest(docs)
-    assert Ingestor(index).remove("docs") == 2
+        ingest(index, docs)
+    assert Ingestor(index, InlineParser()).remove("docs") == 2
     assert titles(index, "hotel limit") == set()
     with reading(index.engine) as connection:
         assert authority.sources(connection) == []
     with pytest.raises(SourceError, match="no source docs"):
-        Ingestor(index).remove("docs")
+        Ingestor(index, InlineParser()).remove("docs")
 
 
 def test_a_moved_file_answers_from_where_it_is(index: Index, docs: Path) -> None:
-    Ingestor(index).ingest(docs)
+    ingest(index, docs)
     (docs / "travel.md").rename(docs / "trips.md")
-    Ingestor(index).ingest(docs)
+    ingest(index, docs)
     hit = Searcher(index).search("hotel limit", principal=SOMEBODY, k=1).hits[0]
     assert hit.address == str(docs / "trips.md")
+
+
+def test_a_moved_file_keeps_its_vectors(index: Index, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ingest(index, docs)
+    (docs / "trips").mkdir()
+    (docs / "travel.md").rename(docs / "trips" / "travel.md")
+    monkeypatch.setattr(index.embedder, "embed_documents", lambda *_: pytest.fail("embedded again"))
+    (report,) = ingest(index, docs)
+    assert report.moved == {"trips/travel.md": "travel.md"}
+    assert (report.added, report.removed, report.embedded) == ((), (), 0)
+    assert titles(index, "hotel limit") == {"Travel"}
+
+
+def many(docs: Path, count: int = 20) -> None:
+    for number in range(count):
+        (docs / f"note-{number}.md").write_text(f"# Note {number}\n\nNumber {number} says hello.\n")
+
+
+def test_a_listing_that_shrank_by_more_than_the_share_stops_before_removing(index: Index, docs: Path) -> None:
+    many(docs)
+    ingest(index, docs)
+    for number in range(8):
+        (docs / f"note-{number}.md").unlink()
+    (docs / "travel.md").write_text("# Travel\n\nThe hotel limit is 210 EUR.\n")
+    with pytest.raises(TooMuchGone, match=r"8 of 22 documents \(36 %\).*--confirm-removal"):
+        ingest(index, docs)
+    assert len(titles(index, "note hello")) == 10
+    assert "180" in Searcher(index).search("hotel limit", principal=SOMEBODY, k=1).hits[0].text
+    (report,) = ingest(index, docs, confirmed=True)
+    assert (len(report.removed), len(report.replaced)) == (8, 1)
+
+
+def test_a_listing_that_shrank_by_moving_files_is_no_removal(index: Index, docs: Path) -> None:
+    many(docs)
+    ingest(index, docs)
+    (docs / "old").mkdir()
+    for number in range(20):
+        (docs / f"note-{number}.md").rename(docs / "old" / f"note-{number}.md")
+    (report,) = ingest(index, docs)
+    assert (len(report.moved), report.removed, report.embedded) == (20, (), 0)
+
+
+def test_a_dry_run_tells_everything_and_changes_nothing(index: Index, docs: Path) -> None:
+    ingest(index, docs)
+    (docs / "travel.md").write_text("# Travel\n\nThe hotel limit is 210 EUR.\n")
+    (docs / "office.txt").unlink()
+    (docs / "new.md").write_text("# New\n\nSomething.\n")
+    (report,) = ingest(index, docs, dry_run=True)
+    assert report.dry_run
+    assert (report.added, report.replaced, report.removed) == (("new.md",), ("travel.md",), ("office.txt",))
+    assert titles(index, "canteen") == {"Office"}
+    assert "180" in Searcher(index).search("hotel limit", principal=SOMEBODY, k=1).hits[0].text
+
+
+def test_a_new_recipe_fills_a_generation_beside_the_one_that_answers(index: Index, docs: Path) -> None:
+    ingest(index, docs)
+    index.recipe = "another"
+    builder = Builder(index)
+    made = builder.begin()
+    ingestor = Ingestor(index, InlineParser(passage=20))
+    feed = Feed("docs", "folder", FolderSource(docs), ALL)
+    assert ingestor.fill(feed, made) == {}
+    before = Searcher(index).search("hotel limit", principal=SOMEBODY, k=1).hits[0]
+    assert builder.catch_up(made) == 0
+    builder.flip(made)
+    after = Searcher(index).search("hotel limit", principal=SOMEBODY, k=1).hits[0]
+    assert len(after.text) < len(before.text)
+
+
+def test_a_touched_file_is_hashed_once_and_then_known_by_its_stat(index: Index, docs: Path) -> None:
+    for file in docs.iterdir():
+        os.utime(file, (1_700_000_000, 1_700_000_000))
+    read: list[str] = []
+
+    class Reading(FolderSource):
+        def read(self, item: SourceItem) -> Content:
+            read.append(item.item)
+            return super().read(item)
+
+    later = time.time_ns() + 10**10
+    ingestor = Ingestor(index, InlineParser())
+    for _ in range(3):
+        ingestor.sync(Feed("docs", "folder", Reading(docs, now=lambda: later), ALL))
+    assert sorted(read) == ["office.txt", "travel.md"]
+    os.utime(docs / "travel.md", (1_700_000_001, 1_700_000_001))
+    report = ingestor.sync(Feed("docs", "folder", Reading(docs, now=lambda: later), ALL))
+    assert (report.unchanged, read[2:]) == (2, ["travel.md"])
+    ingestor.sync(Feed("docs", "folder", Reading(docs, now=lambda: later), ALL))
+    assert len(read) == 3

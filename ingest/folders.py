@@ -1,0 +1,145 @@
+"""Folders as sources: how one inside another, one that moved, and one that is gone are told apart from deleted documents.
+
+Everything is listed before anything is changed; then `ingest/sync.py` brings one after the other up to date.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+
+from ingest.errors import SourceError
+from ingest.loaders import SUFFIXES
+from ingest.reports import SyncReport
+from ingest.sources import Listing
+from ingest.sources.folder import FolderSource
+from ingest.sync import Feed, Ingestor
+from retrieval import authority, generations
+from retrieval.access import EVERYBODY, Readers
+from retrieval.authority import Source
+from retrieval.database import reading, writing
+
+Opened = Callable[[Path, Collection[Path]], FolderSource]
+"""Opens the folder at a path, leaving out trees that are sources of their own."""
+
+
+class Folders:
+    """Ingests folders and single files with an `Ingestor`."""
+
+    def __init__(self, ingestor: Ingestor) -> None:
+        self._ingestor = ingestor
+        self._index = ingestor.index
+
+    def ingest(
+        self,
+        path: Path,
+        *,
+        readers: Readers | None = None,
+        name: str = "",
+        without: Collection[Path] = (),
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        language: str = "",
+        kind: str = "folder",
+        confirmed: bool = False,
+        dry_run: bool = False,
+    ) -> list[SyncReport]:
+        """Bring the index to the present state of `path`, and of every source below it; one report each.
+
+        `readers` None keeps the readers of a source that was ingested before, and is everybody for a new one. A folder
+        inside an earlier source becomes a source of its own: its documents leave the earlier one first. A source that is
+        ingested by its `name` from another path has moved there, if it is not at its former one any more. The trees in
+        `without` are left out: sources of their own that could not be ingested, say.
+        Raises SourceError before anything is changed if `path` is missing, empty, or cannot be listed; TooMuchGone if
+        more of it is gone than may go unasked.
+        """
+        with reading(self._index.engine) as connection:
+            before = authority.sources(connection)
+        root = _resolve(path, before)
+        mine = _same(before, root, name)
+        apart = [one for one in before if Path(one.root) != root and Path(one.root).is_relative_to(root)]
+        trees = {Path(one.root) for one in apart} | {tree.resolve() for tree in without}
+        source = FolderSource(root, include=include, exclude=exclude, apart=trees)
+        # 1. Everything is listed before anything is changed.
+        left_out = {tree.resolve() for tree in without}
+        nested = [self._nested(one, apart) for one in apart if Path(one.root) not in left_out]
+        wanted = readers or (mine.readers if mine else _default_readers(before, root))
+        feed = Feed(name or (mine.name if mine else _free_name(root.name, before)), kind, source, wanted, language)
+        listing = source.list(self._ingestor.stored_versions(feed))
+        if not listing.items and not listing.unreadable and not apart and not confirmed:
+            kinds = " ".join(sorted(SUFFIXES))
+            found = f"only files of other kinds ({', '.join(listing.skipped[:3])})" if listing.skipped else "no file"
+            raise SourceError(f"{path} holds {found}: put documents there ({kinds}). Nothing was changed.")
+        # 2. What a killed run left is finished, and what changes hands leaves its former source.
+        if not dry_run:
+            self._index.tidy(purge=False)
+            self._take_over(before, root)
+            if mine is not None and mine.root != str(root):
+                with writing(self._index.engine) as connection:
+                    source_id = authority.put_source(connection, feed.name, str(root), wanted, kind)
+                    authority.move_addresses(connection, source_id, mine.root, str(root))
+        # 3. The sources, one by one.
+        reports = [self._ingestor.sync(feed, listing=listing, confirmed=confirmed or bool(nested), dry_run=dry_run)]
+        for one, listed in nested:
+            gone = not Path(one.source.root).exists()  # the outer folder is there: this is no disk that is not mounted
+            reports.append(self._ingestor.sync(one, listing=listed, confirmed=confirmed or gone, dry_run=dry_run))
+        return reports
+
+    def _nested(self, stored: Source, apart: list[Source]) -> tuple[Feed, Listing]:
+        root = Path(stored.root)
+        below = {Path(other.root) for other in apart if other.root != stored.root}
+        feed = Feed(stored.name, stored.kind, FolderSource(root, apart=below), stored.readers)
+        return feed, feed.source.list(self._ingestor.stored_versions(feed)) if root.exists() else Listing(())
+
+    def _take_over(self, before: list[Source], root: Path) -> None:
+        """Remove from earlier sources what lies below `root`, before it comes back with readers of its own."""
+        for source in before:
+            outer = Path(source.root)
+            if source.kind != "folder" or root == outer or not root.is_relative_to(outer):
+                continue
+            prefix = root.relative_to(outer).as_posix()
+            with reading(self._index.engine) as connection:
+                current = generations.current(connection)
+                known = authority.manifest(connection, source.id, current.id) if current else {}
+            below = [one.document_id for item, one in known.items() if item == prefix or item.startswith(prefix + "/")]
+            self._index.remove(below)
+
+
+def _resolve(path: Path, before: list[Source]) -> Path:
+    if os.path.lexists(path):
+        return path.resolve()
+    gone = next((source for source in before if source.root == str(path.absolute())), None)
+    if gone is None:
+        raise SourceError(f"{path} does not exist: check the spelling, or name another folder or file.")
+    raise SourceError(
+        f"{path} is not there any more, and its documents were kept: to remove them too, run `kura remove {gone.name}`."
+    )
+
+
+def _default_readers(before: list[Source], root: Path) -> Readers:
+    """A folder inside an earlier source is read by that source's readers unless told otherwise; else by everybody."""
+    parents = [source for source in before if root.is_relative_to(source.root)]
+    nearest = max(parents, key=lambda source: len(source.root), default=None)
+    return nearest.readers if nearest else Readers(frozenset({EVERYBODY}))
+
+
+def _same(before: list[Source], root: Path, name: str) -> Source | None:
+    """The earlier source that is meant: the one at this root, else the one of this name, which then has moved here."""
+    at_root = next((source for source in before if source.root == str(root)), None)
+    named = next((source for source in before if source.name == name), None)
+    if named is None or named == at_root:
+        return at_root
+    if at_root is not None or Path(named.root).exists():
+        raise SourceError(
+            f"The name {name} belongs to the source at {named.root}: give this one another name, or run `kura remove {name}`"
+            " first. Nothing was changed."
+        )
+    return named
+
+
+def _free_name(wanted: str, before: list[Source]) -> str:
+    taken = {source.name for source in before}
+    if wanted not in taken:
+        return wanted
+    return next(name for number in range(2, len(taken) + 3) if (name := f"{wanted}-{number}") not in taken)
