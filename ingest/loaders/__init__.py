@@ -33,6 +33,8 @@ _LOADERS = {
     ".xlsm": "xlsx",
     ".csv": "delimited",
     ".tsv": "delimited",
+    ".ipynb": "ipynb",
+    ".eml": "eml",
 }
 
 SUFFIXES = frozenset(_LOADERS)

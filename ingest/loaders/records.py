@@ -129,7 +129,7 @@ class _Head:
         """`Name: value` of each filled cell; nothing for the head said again, as on each printed page."""
         if row.cells in self._rows:
             return []
-        parts = []
+        parts: list[str] = []
         for column, value in enumerate(row.cells):
             if value:
                 name = self.names.get(column, "")
