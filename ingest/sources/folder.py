@@ -1,108 +1,349 @@
-"""Lists what a folder (or a single file) holds. Knows nothing of formats beyond their suffixes."""
+"""A source that lies on the machine: a folder, or a single file; zip files count as folders.
+
+Knows no format beyond suffixes. Whoever may write into the folder may not make it read anything outside: links lead to
+files that are listed themselves, and a file is opened part by part of its path, following none.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-from collections.abc import Collection
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ingest.errors import DocumentError, SourceError
+from ingest.loaders import SUFFIXES
+from ingest.sources import Content, Listing, SourceItem
+from ingest.sources.archives import Archive
+from ingest.sources.files import being_written, is_utf8, open_below, unchanged
+from ingest.sources.globs import Globs
+from ingest.sources.safezip import hidden
 
 MAX_BYTES = 100 * 2**20
 """A larger file is no document people read; it is refused by name."""
 
+IGNORE_FILE = ".kuraignore"
+"""In the folder's root: patterns of what is no document, as in a `.gitignore`."""
+
+_IGNORE_FILE_BYTES = 2**20
+_RACY_NS = 2 * 10**9
+"""A file changed so shortly ago may change again without its times showing it: two seconds is the coarsest clock of a
+file system (FAT); git has the same rule for the same reason."""
+
+
+@dataclass(slots=True)
+class _Found:
+    """What a listing has come upon so far; `closed` are the archives of which no member is known now."""
+
+    items: list[SourceItem] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    zips: list[str] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+
 
 @dataclass(frozen=True, slots=True)
-class SourceItem:
-    """One file of a source. `item` is its path below the source's root, with `/`."""
+class _OpenArchive:
+    """The archive that was read last, and what its file was like when it was opened."""
 
     item: str
-    path: Path
+    archive: Archive
+    descriptor: int
+    state: os.stat_result
+    token: str
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """What a source holds: `items` to read, and files passed over because Kura does not know their kind."""
+class FolderSource:
+    """The documents below a path. An item is a path below it; a member of a zip file stands below the zip file's path.
 
-    items: tuple[SourceItem, ...]
-    skipped: tuple[str, ...] = ()
-    unreadable: dict[str, str] = field(default_factory=dict)
-    """Items that stand there but cannot be listed or named, with a sentence for each."""
-
-
-def resolve(path: Path) -> Path:
-    """The absolute path of a source; raises SourceError if there is nothing."""
-    if not os.path.lexists(path):
-        raise SourceError(f"{path} does not exist: check the spelling, or name another folder or file.")
-    return path.resolve()
-
-
-def list_items(root: Path, suffixes: Collection[str], apart: Collection[Path] = ()) -> Listing:
-    """List `root`, sorted. Hidden files are passed over, and so are the trees in `apart` (sources of their own).
-
-    Links are followed only to files that are listed themselves: not out of `root`, into `apart`, or to hidden ones.
-    Raises SourceError if `root`, or any folder below it, cannot be listed:
-    a listing with holes must never be mistaken for documents having been deleted.
+    `include` and `exclude` are patterns as in a `.gitignore`, to which the folder's own `.kuraignore` is added; hidden
+    files and the trees in `apart` (sources of their own) are passed over. `now` is the time in nanoseconds.
+    Raises SourceError for a pattern that is none.
     """
-    if root.is_file():
-        known = root.suffix.lower() in suffixes
-        return Listing((SourceItem(root.name, root),)) if known else Listing((), (root.name,))
-    items: list[SourceItem] = []
-    skipped: list[str] = []
-    unreadable: dict[str, str] = {}
-    for folder, names, files in os.walk(root, onerror=_stop):
-        here = Path(folder)
-        names[:] = sorted(name for name in names if not name.startswith(".") and here / name not in apart)
-        for name in sorted(files):
-            path = here / name
-            if name.startswith(".") or path in apart:
-                continue
-            item = path.relative_to(root).as_posix()
-            if not _is_utf8(item):
-                shown = os.fsencode(item).decode("utf-8", "replace")
-                unreadable[shown] = f"{shown}: its name is not valid UTF-8; rename the file."
-            elif path.is_symlink() and not _stays(path.resolve(), root, apart):
-                skipped.append(item)
-            elif path.suffix.lower() in suffixes:
-                items.append(SourceItem(item, path))
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        suffixes: Collection[str] = SUFFIXES,
+        include: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+        apart: Collection[Path] = (),
+        now: Callable[[], int] = time.time_ns,
+    ) -> None:
+        self._path = path
+        self._root = os.path.realpath(path)
+        self._folder = self._root  # the parent of a single file
+        self._suffixes = suffixes
+        self._include, self._exclude = tuple(include), tuple(exclude)
+        self._globs = Globs(self._include, self._exclude)
+        self._apart = frozenset(os.path.realpath(tree) for tree in apart)
+        self._now = now
+        self._zips: frozenset[str] = frozenset()
+        self._open: _OpenArchive | None = None
+
+    @property
+    def root(self) -> str:
+        """The absolute path, without links."""
+        return self._root
+
+    def list(self, known: Mapping[str, str]) -> Listing:
+        """Every document, sorted by item.
+
+        An archive that cannot be read is one entry of `unreadable`; what `known` has of it is listed as it was.
+        Raises SourceError if the path, a folder below it, or its `.kuraignore` cannot be read.
+        """
+        self.close()
+        found = _Found()
+        if stat.S_ISDIR(self._look_at_root().st_mode):
+            self._folder = self._root
+            self._globs = Globs(self._include, self._ignored() + self._exclude)
+            self._walk(found)
+        else:
+            self._folder = str(Path(self._root).parent)
+            self._take(Path(self._root).name, self._root, found)
+        self._zips = frozenset(found.zips)
+        for item in found.zips:
+            self._list_archive(item, found)
+        for item in found.closed:
+            self._keep(item, known, found)
+        items = tuple(sorted(found.items, key=lambda one: one.item))
+        return Listing(items, tuple(sorted(found.skipped)), found.unreadable)
+
+    def read(self, item: SourceItem) -> Content:
+        """An item's bytes. A file that is being written is tried twice.
+
+        Raises DocumentError for what is too large, damaged, or no file; OSError for what is gone, may not be read, or
+        is still being written: what is stored of it is kept until the next run.
+        """
+        archive = self._archive_of(item.item)
+        if archive:
+            return self._read_member(archive, item.item)
+        for _ in range(2):
+            with os.fdopen(self._descriptor(item.item), "rb") as file:
+                before = os.fstat(file.fileno())
+                _check_size(item.item, before.st_size)
+                data = file.read(before.st_size + 1)
+                after = os.fstat(file.fileno())
+            if unchanged(before, after) and len(data) == before.st_size:
+                return Content(data, self._token(after))
+        raise being_written(item.item)
+
+    def close(self) -> None:
+        """Close the archive that was read last."""
+        if self._open:
+            self._open.archive.close()
+            self._open = None
+
+    # -- listing
+
+    def _look_at_root(self) -> os.stat_result:
+        if not is_utf8(self._root):
+            shown = os.fsencode(self._root).decode("utf-8", "replace")
+            raise SourceError(f"{shown}: its path is not valid UTF-8; rename the folder.")
+        try:
+            return Path(self._root).stat()
+        except FileNotFoundError as error:
+            raise SourceError(
+                f"{self._path} does not exist: check the spelling, or name another folder or file."
+            ) from error
+        except OSError as error:
+            raise _not_listed(self._root, error) from error
+
+    def _ignored(self) -> tuple[str, ...]:
+        path = f"{self._root}/{IGNORE_FILE}"
+        try:
+            with os.fdopen(open_below(self._root, IGNORE_FILE), "rb") as file:
+                data = file.read(_IGNORE_FILE_BYTES + 1)
+        except FileNotFoundError:
+            return ()
+        except (OSError, DocumentError) as error:
+            raise SourceError(
+                f"{path} cannot be read: make it a plain file, or remove it. Nothing was changed."
+            ) from error
+        try:
+            lines = tuple(data.decode("utf-8-sig").splitlines())
+        except UnicodeDecodeError as error:
+            raise SourceError(f"{path} is not UTF-8: save it anew. Nothing was changed.") from error
+        if len(data) > _IGNORE_FILE_BYTES:
+            raise SourceError(f"{path} has more than a MiB: it cannot be a list of patterns. Nothing was changed.")
+        return lines
+
+    def _walk(self, found: _Found) -> None:
+        stack = [("", self._root)]
+        while stack:
+            above, folder = stack.pop()
+            try:
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        if self._is_folder(entry, above + entry.name, found):
+                            stack.append((f"{above}{entry.name}/", entry.path))
+            except OSError as error:
+                raise _not_listed(folder, error) from error
+
+    def _is_folder(self, entry: os.DirEntry[str], item: str, found: _Found) -> bool:
+        """Whether an entry is a folder to enter; if it is a file, it is taken."""
+        if hidden(entry.name) or entry.path in self._apart:
+            return False
+        if not entry.name.isascii() and not is_utf8(entry.name):
+            shown = os.fsencode(item).decode("utf-8", "replace")
+            found.unreadable[shown] = f"{shown}: its name is not valid UTF-8; rename it."
+            return False
+        try:
+            if entry.is_dir(follow_symlinks=False):
+                return self._globs.enters(item)
+            self._take(item, entry.path, found, entry)
+        except FileNotFoundError:
+            pass  # deleted since its folder was listed
+        except OSError as error:
+            found.unreadable[item] = _sentence(item, error)
+        return False
+
+    def _take(self, item: str, path: str, found: _Found, entry: os.DirEntry[str] | None = None) -> None:
+        suffix = _suffix(item)
+        is_zip = suffix == ".zip"
+        if not (self._globs.enters(item) if is_zip else self._globs.takes(item)):
+            return
+        is_link = entry is not None and entry.is_symlink()
+        known = is_zip or suffix in self._suffixes
+        if not known or (is_link and not self._stays(os.path.realpath(path))):
+            found.skipped.append(item)
+            return
+        try:
+            state = entry.stat() if entry is not None else Path(path).stat()
+        except FileNotFoundError:
+            if is_link:  # it leads nowhere
+                found.skipped.append(item)
+            return
+        if not stat.S_ISREG(state.st_mode):
+            found.skipped.append(item)
+        elif is_zip:
+            found.zips.append(item)
+        else:
+            found.items.append(SourceItem(item, self._token(state), path, item))
+
+    def _list_archive(self, item: str, found: _Found) -> None:
+        try:
+            opened = self._archive(item)
+        except DocumentError as error:
+            found.unreadable[item] = str(error)
+            found.closed.append(item)
+            return
+        except OSError as error:
+            found.unreadable[item] = _sentence(item, error)
+            found.closed.append(item)
+            return
+        archive, address = opened.archive, f"{self._folder}/{item}"
+        for path, entry in archive.entries.items():
+            version = opened.token and f"{opened.token}-{entry.mark}"
+            found.items.append(SourceItem(f"{item}/{path}", version, address, f"{item}/{entry.name}"))
+        found.skipped += [f"{item}/{path}" for path in archive.skipped]
+        found.unreadable |= {f"{item}/{path}": why for path, why in (archive.unreadable | archive.damaged).items()}
+        found.closed += [f"{item}/{path}" for path in archive.damaged]
+
+    def _keep(self, closed: str, known: Mapping[str, str], found: _Found) -> None:
+        address = f"{self._folder}/{self._archive_of(closed + '/')}"
+        for item, version in known.items():
+            if item.startswith(closed + "/") and self._globs.takes_below(item):
+                found.items.append(SourceItem(item, version, address, item))
+
+    # -- reading
+
+    def _archive_of(self, item: str) -> str:
+        """The zip file that an item is a member of; "" if it is a file."""
+        end = item.find("/") if self._zips else -1
+        while end > 0:
+            if item[:end] in self._zips:
+                return item[:end]
+            end = item.find("/", end + 1)
+        return ""
+
+    def _archive(self, item: str) -> _OpenArchive:
+        """The open archive of this item; one at a time is kept."""
+        if self._open and self._open.item == item:
+            return self._open
+        self.close()
+        descriptor = self._descriptor(item)
+        file = os.fdopen(descriptor, "rb")  # the archive owns it
+        state = os.fstat(descriptor)
+        archive = Archive(
+            file,
+            item,
+            suffixes=self._suffixes,
+            wanted=lambda path: self._globs.takes_below(f"{item}/{path}"),
+            most=MAX_BYTES,
+        )
+        self._open = _OpenArchive(item, archive, descriptor, state, self._token(state))
+        return self._open
+
+    def _read_member(self, zip_item: str, item: str) -> Content:
+        path = item[len(zip_item) + 1 :]
+        for _ in range(2):
+            try:
+                opened = self._archive(zip_item)
+            except DocumentError as error:
+                raise OSError(errno.EIO, f"its archive cannot be read: {error}", item) from error
+            data = b""
+            fault: DocumentError | OSError | None = None
+            if path in opened.archive.entries:
+                try:
+                    data = opened.archive.read(path)
+                except DocumentError as error:
+                    fault = error
             else:
-                skipped.append(item)
-    return Listing(tuple(items), tuple(skipped), unreadable)
+                fault = FileNotFoundError(errno.ENOENT, "it is not in its archive now", item)
+            if unchanged(opened.state, os.fstat(opened.descriptor)):
+                if fault:
+                    raise fault
+                version = opened.token and f"{opened.token}-{opened.archive.entries[path].mark}"
+                return Content(data, version)
+            self.close()
+        raise being_written(item)
+
+    def _descriptor(self, item: str) -> int:
+        """An open file of this source. Raises DocumentError if the item leads anywhere else, OSError if not openable."""
+        target = os.path.realpath(f"{self._folder}/{item}")
+        if not self._stays(target):
+            raise DocumentError(f"{item} leads out of the folder: remove the link, or put the file itself there.")
+        return open_below(self._folder, target[len(self._folder.rstrip("/")) + 1 :])
+
+    def _stays(self, target: str) -> bool:
+        """Whether a path without links is one of the source's own files: a link opens nothing the file would not."""
+        if self._folder != self._root:
+            return target == self._root
+        above = self._root.rstrip("/") + "/"
+        if not target.startswith(above) or any(target == tree or target.startswith(tree + "/") for tree in self._apart):
+            return False
+        item = target[len(above) :]
+        wanted = self._globs.enters_all(item) if _suffix(item) == ".zip" else self._globs.takes_below(item)
+        return wanted and not any(hidden(part) for part in item.split("/"))
+
+    def _token(self, state: os.stat_result) -> str:
+        """A version by what one look at a file says. Not the device: its number changes with a restart."""
+        if max(state.st_mtime_ns, state.st_ctime_ns) > self._now() - _RACY_NS:
+            return ""
+        return f"{state.st_size}-{state.st_mtime_ns}-{state.st_ctime_ns}-{state.st_ino}"
 
 
-def read(item: SourceItem) -> bytes:
-    """The bytes of an item; raises DocumentError, or OSError if the file cannot be read."""
-    descriptor = os.open(item.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe named .md must not block
-    with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise DocumentError(f"{item.item} is not a regular file: leave it out of the folder.")
-        if found.st_size > MAX_BYTES:
-            raise DocumentError(
-                f"{item.item} has {found.st_size / 2**20:.0f} MiB, more than the {MAX_BYTES // 2**20} MiB a document may have:"
-                " split it, or leave it out of the folder."
-            )
-        return file.read(MAX_BYTES + 1)
+def _suffix(item: str) -> str:
+    dot = item.rfind(".")
+    return item[dot:].lower() if dot > item.rfind("/") else ""
 
 
-def _stays(target: Path, root: Path, apart: Collection[Path]) -> bool:
-    """Whether a link's target is one of the source's own files: through a link, nobody may read more than by the file."""
-    if not target.is_relative_to(root) or any(target.is_relative_to(other) for other in apart):
-        return False
-    return not any(part.startswith(".") for part in target.relative_to(root).parts)
+def _check_size(item: str, size: int) -> None:
+    if size > MAX_BYTES:
+        raise DocumentError(
+            f"{item} has {size / 2**20:.0f} MiB, more than the {MAX_BYTES // 2**20} MiB a document may have:"
+            " split it, or leave it out of the folder."
+        )
 
 
-def _stop(error: OSError) -> None:
-    raise SourceError(
-        f"{error.filename} cannot be listed ({error.strerror}): check its permissions. Nothing was changed."
-    ) from error
+def _sentence(item: str, error: OSError) -> str:
+    return f"{item} cannot be read ({error.strerror}): check its permissions; what was stored of it is kept."
 
 
-def _is_utf8(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def _not_listed(path: str, error: OSError) -> SourceError:
+    return SourceError(f"{path} cannot be listed ({error.strerror}): check its permissions. Nothing was changed.")

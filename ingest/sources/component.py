@@ -1,0 +1,171 @@
+"""Any LangChain `BaseLoader` as a source. Knows nothing of what it loads.
+
+Its documents are kept in a nameless temporary file for as long as one sync takes, so that memory stays flat.
+"""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import PurePosixPath
+from typing import IO, TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from ingest.errors import DocumentError, SourceError
+from ingest.sources import Content, Listing, SourceItem
+from ingest.sources.folder import MAX_BYTES
+
+if TYPE_CHECKING:
+    from langchain_core.document_loaders import BaseLoader
+    from langchain_core.documents import Document
+
+MAX_TOTAL = 4 * 2**30
+"""Bytes of text from one loader, and..."""
+MAX_DOCUMENTS = 1_000_000
+"""...how many documents: a loader that never ends must not fill the disk."""
+
+_ITEM_LENGTH = 1000
+"""Characters of an item; a longer source (a `data:` address) is cut and told by its hash."""
+_NAME_LENGTH = 150
+_REASON_LENGTH = 300
+_MIME_KEYS = ("mime_type", "mimetype", "content_type", "Content-Type")
+_SUFFIX_OF = {"text/markdown": ".md", "text/x-markdown": ".md", "text/html": ".html", "application/xhtml+xml": ".html"}
+_SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]*):")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """Where a document's text stands in the temporary file."""
+
+    start: int
+    length: int
+    title: str
+
+
+class ComponentSource:
+    """What a loader yields. `root` tells this source from every other one: the configured name, say.
+
+    A document is named by its `source` in the metadata; the second one of the same source is `source#2`, and so on in the
+    order in which the loader yields them. Whether one has changed, only its text can tell.
+    """
+
+    def __init__(self, loader: BaseLoader, *, root: str) -> None:
+        self._loader = loader
+        self._root = root
+        self._spool: IO[bytes] | None = None
+        self._kept: dict[str, _Kept] = {}
+
+    @property
+    def root(self) -> str:
+        return self._root
+
+    def list(self, known: Mapping[str, str]) -> Listing:
+        """Load everything. Raises SourceError if the loader fails at any moment: what it held back is not deleted."""
+        self.close()
+        self._spool = tempfile.TemporaryFile()  # noqa: SIM115  # readable by us alone, and gone with the process at the latest
+        try:
+            return self._load(self._spool)
+        except BaseException:
+            self.close()
+            raise
+
+    def read(self, item: SourceItem) -> Content:
+        """A document's text as UTF-8. Raises DocumentError for what was not listed."""
+        kept = self._kept.get(item.item)
+        if kept is None or self._spool is None:
+            raise DocumentError(f"{item.item} was not among what the loader gave: ingest the source anew.")
+        self._spool.seek(kept.start)
+        return Content(self._spool.read(kept.length), "", kept.title)
+
+    def close(self) -> None:
+        """Forget the texts."""
+        self._kept = {}
+        if self._spool is not None:
+            self._spool.close()
+            self._spool = None
+
+    def _load(self, spool: IO[bytes]) -> Listing:
+        items: dict[str, SourceItem] = {}
+        unreadable: dict[str, str] = {}
+        numbers: dict[str, int] = {}
+        taken: set[str] = set()
+        total = 0
+        for document in self._documents():
+            source = _source(document.metadata)
+            item = _numbered(source, numbers, taken)
+            data = document.page_content.encode("utf-8", "replace")
+            total += len(data)
+            if total > MAX_TOTAL or len(taken) > MAX_DOCUMENTS:
+                raise SourceError(
+                    f"{self._root}: the loader gives more than {MAX_TOTAL // 2**30} GiB or {MAX_DOCUMENTS:,} documents:"
+                    " give it less to load. Nothing was changed."
+                )
+            if len(data) > MAX_BYTES:
+                unreadable[item] = f"{item} has more than {MAX_BYTES // 2**20} MiB: let the loader split it."
+                continue
+            self._kept[item] = _Kept(spool.tell(), len(data), _line(document.metadata.get("title")))
+            spool.write(data)
+            items[item] = SourceItem(
+                item, "", self._address(source, document.metadata), _name(source, document.metadata)
+            )
+        return Listing(tuple(items[item] for item in sorted(items)), (), unreadable)
+
+    def _documents(self) -> Iterator[Document]:
+        from langchain_core.documents import Document
+
+        try:
+            for document in self._loader.lazy_load():
+                if not isinstance(document, Document):
+                    raise TypeError(f"it gave a {type(document).__name__}, which is no Document")
+                yield document
+        except Exception as error:
+            # other people's code fails in ways no list names; each of them means that the listing has holes
+            reason = _line(str(error))[:_REASON_LENGTH] or "no reason given"
+            raise SourceError(
+                f"{self._root}: the loader {type(self._loader).__name__} failed ({type(error).__name__}: {reason}):"
+                " correct its arguments, or what it loads from. Nothing was changed."
+            ) from error
+
+    def _address(self, source: str, metadata: Mapping[str, Any]) -> str:
+        """What people open: only what is certainly no script may become a link."""
+        for value in (_line(metadata.get("url")), source):
+            scheme = _SCHEME.match(value)
+            if value and (scheme is None or scheme[1].lower() in ("http", "https")):
+                return value
+        return self._root
+
+
+def _line(value: object) -> str:
+    """A value of the metadata as one line of valid text; "" if it is nothing."""
+    text = "" if value is None else str(value)
+    return " ".join(text.encode("utf-8", "backslashreplace").decode().replace("\0", " ").split())
+
+
+def _source(metadata: Mapping[str, Any]) -> str:
+    source = _line(metadata.get("source")) or "document"
+    if len(source) <= _ITEM_LENGTH:
+        return source
+    return f"{source[:_ITEM_LENGTH]}…{sha256(source.encode()).hexdigest()}"
+
+
+def _name(source: str, metadata: Mapping[str, Any]) -> str:
+    """The last part of the source, with the ending of what the loader says the text is: plain text, if it does not."""
+    path = unquote(re.split(r"[?#]", source, maxsplit=1)[0]) if "://" in source else source
+    stem = PurePosixPath(path.replace("\\", "/")).stem[:_NAME_LENGTH] or "document"
+    kinds = (_line(metadata.get(key)).split(";")[0].strip().lower() for key in _MIME_KEYS)
+    return stem + next((_SUFFIX_OF[kind] for kind in kinds if kind in _SUFFIX_OF), ".txt")
+
+
+def _numbered(source: str, numbers: dict[str, int], taken: set[str]) -> str:
+    """`source`, or the first of `source#2`, `source#3`... that is free; it is taken then."""
+    item = source
+    number = numbers.get(source, 1)
+    while item in taken:
+        number += 1
+        item = f"{source}#{number}"
+    numbers[source] = number
+    taken.add(item)
+    return item
