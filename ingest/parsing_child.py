@@ -20,7 +20,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import BinaryIO, NoReturn
+from typing import BinaryIO, NoReturn, TextIO
 
 from ingest import parsing_limits
 from ingest.errors import DocumentError, ParserStopped
@@ -73,28 +73,31 @@ def main() -> NoReturn:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parsing_limits.die_with_parent(setup.parent, signal.SIGKILL)
     os.nice(NICENESS)
-    faulthandler.enable()  # a crash says where, on standard error
     # What parsers read from standard input must not be orders.
     orders = os.fdopen(os.dup(0), "rb")
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    module, _, function = setup.loader.partition(":")
+    load: Load = getattr(importlib.import_module(module), function)
+    # What they print goes where standard output goes, nowhere: it may hold a document's text.
+    said = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace")
+    os.dup2(1, 2)
+    faulthandler.enable(said)  # a crash says where
     status = 1
     try:
         with os.fdopen(setup.answers, "wb") as answers:
-            _serve(setup, orders, answers)
+            _serve(setup, load, orders, answers, said)
         status = 0
     except MemoryError:
         status = NO_MEMORY
     except BrokenPipeError:  # the parent is gone
         status = 0
     except BaseException as error:  # noqa: BLE001 - said on standard error, and the process ends
-        _tell(error)
+        _tell(error, said)
     finally:
         os._exit(status)
 
 
-def _serve(setup: Setup, orders: BinaryIO, answers: BinaryIO) -> None:
-    module, _, function = setup.loader.partition(":")
-    load: Load = getattr(importlib.import_module(module), function)
+def _serve(setup: Setup, load: Load, orders: BinaryIO, answers: BinaryIO, said: TextIO) -> None:
     terms("warm")  # the stemmer
     mimetypes.init()  # reads files of the system, which parsers of office formats would do later, in vain
     parsing_limits.limit_resources(setup.limits)
@@ -109,7 +112,7 @@ def _serve(setup: Setup, orders: BinaryIO, answers: BinaryIO) -> None:
     answer(Ready(sealed))
     while (order := read_order(orders)) is not None:
         parsing_limits.limit_processor(setup.limits.seconds)
-        outcome = _outcome(order, load, setup.passage)
+        outcome = _outcome(order, load, setup.passage, said)
         try:
             answer(Answer(order.number, outcome, parsing_limits.peak_bytes()))
         except TooLarge:
@@ -117,7 +120,7 @@ def _serve(setup: Setup, orders: BinaryIO, answers: BinaryIO) -> None:
             answer(Answer(order.number, outcome, parsing_limits.peak_bytes()))
 
 
-def _outcome(order: Order, load: Load, passage: int) -> Parsed | DocumentError | None:
+def _outcome(order: Order, load: Load, passage: int, said: TextIO) -> Parsed | DocumentError | None:
     """What there is to say of an order; None when memory ran out."""
     try:
         return _parsed(order, load, passage)
@@ -126,7 +129,7 @@ def _outcome(order: Order, load: Load, passage: int) -> Parsed | DocumentError |
     except MemoryError:
         return None
     except BaseException as error:  # noqa: BLE001 - parsers fail in ways no list names, and `sys.exit` is one of them
-        _tell(error)
+        _tell(error, said)
         return ParserStopped(f"{order.name}: reading it failed ({type(error).__name__}); save the file anew.")
 
 
@@ -151,11 +154,11 @@ def _ran_out(error: BaseException) -> bool:
     return False
 
 
-def _tell(error: BaseException) -> None:
-    """Where it happened, on standard error, without what it says: that may hold a document's text."""
-    traceback.print_tb(error.__traceback__)
-    sys.stderr.write(f"{type(error).__name__}\n")
-    sys.stderr.flush()
+def _tell(error: BaseException, said: TextIO) -> None:
+    """Where it happened, without what it says: that may hold a document's text."""
+    traceback.print_tb(error.__traceback__, file=said)
+    said.write(f"{type(error).__name__}\n")
+    said.flush()
 
 
 def _end_with(orders: int) -> None:

@@ -197,7 +197,7 @@ class Lane:
         self._ends_at = time.monotonic() + self._limits.seconds
         job.outcome.set_result(message.outcome or self._out_of_memory(job))
         if isinstance(message.outcome, ParserStopped) and self._child is not None:
-            _log.warning("parser process %d failed on a document: %s", self._child.pid, self._child.tail)
+            _log.warning("parser process %d failed on a document: %s", self._child.pid, self._child.said())
         if message.outcome is None or message.peak_bytes > WORN * self._limits.memory_bytes:
             self._left = 0
 
@@ -239,7 +239,7 @@ class Lane:
         if child is None:
             return ""
         child.end()
-        return child.tail
+        return child.said()
 
     def _fail_all(self, fault: BaseException) -> None:
         jobs = [*(job for _, job in self._sent), *self._again]

@@ -90,10 +90,11 @@ class Child:
         selector.register(self._answers, selectors.EVENT_READ)
         selector.register(self._errors, selectors.EVENT_READ)
 
-    @property
-    def tail(self) -> str:
-        """The last that it said on standard error."""
-        return self._said.decode("utf-8", "backslashreplace").strip()
+    def said(self) -> str:
+        """The last that it said on standard error since this was asked."""
+        tail = self._said.decode("utf-8", "backslashreplace").strip()
+        self._said.clear()
+        return tail
 
     def send(self, number: int, request: ParseRequest) -> None:
         """Have an order written, as fast as the child reads; returns at once."""
