@@ -18,14 +18,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from pathspec import GitIgnoreSpec
-
 from ingest.errors import DocumentError, SourceError
 from ingest.loaders import SUFFIXES
 from ingest.sources import Content, Listing, SourceItem
 from ingest.sources.folder import MAX_BYTES
 from ingest.sources.git_address import Links, check_branch, check_folder, parse_repository
 from ingest.sources.git_command import Blobs, GitCommand, GitFault
+from ingest.sources.globs import Globs
 
 MOST_BYTES = 4 * 2**30
 """Of the copy of a repository's newest commit; documents people read are far less."""
@@ -86,8 +85,7 @@ class GitSource:
         self._branch = check_branch(branch)
         self._folder = check_folder(folder)
         self._links = Links(self._repository, branch, link)
-        self._include = GitIgnoreSpec.from_lines(include)
-        self._exclude = GitIgnoreSpec.from_lines(exclude)
+        self._globs = Globs(include, exclude)
         self._suffixes = suffixes
         self._mirror = cache / "mirror.git"
         self._trusted = cache / "gitconfig" if owned_by_other else None
@@ -125,7 +123,7 @@ class GitSource:
         above = f"{self._folder}/" if self._folder else ""
         for entry in self._entries(lines, above, unreadable):
             path = PurePosixPath(entry.path)
-            if any(part.startswith(".") for part in path.parts) or not self._wanted(entry.path):
+            if any(part.startswith(".") for part in path.parts) or not self._globs.takes_below(entry.path):
                 continue
             if path.suffix.lower() not in self._suffixes or self._is_pointer(entry, known):
                 skipped.append(entry.path)
@@ -157,9 +155,6 @@ class GitSource:
         if self._git.held:
             self._git.held.close()
             self._git.held = None
-
-    def _wanted(self, path: str) -> bool:
-        return (not len(self._include) or self._include.match_file(path)) and not self._exclude.match_file(path)
 
     def _is_pointer(self, entry: _Entry, known: Mapping[str, str]) -> bool:
         """Whether the file's text is elsewhere, in Git LFS, which is not asked for it."""

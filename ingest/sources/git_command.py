@@ -6,6 +6,7 @@ Knows nothing of sources or items. A fault of git becomes a `GitFault` that hold
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import signal
@@ -148,7 +149,7 @@ class Blobs:
         process = self._process or self._git.start(["cat-file", "--batch"], subprocess.PIPE, subprocess.DEVNULL)
         self._process = process
         if process.stdin is None or process.stdout is None:
-            raise OSError("git has no pipes")
+            raise OSError(errno.EIO, "git has no pipes")
         watchdog = threading.Timer(self._timeout_s, kill, [process])
         watchdog.start()
         try:
@@ -156,11 +157,11 @@ class Blobs:
             process.stdin.flush()
             head = process.stdout.readline().split()
             if len(head) != 3 or head[1] != b"blob":
-                raise OSError("the copy of the repository lacks it")
+                raise OSError(errno.EIO, "the copy of the repository lacks it")
             size = int(head[2])
             data = process.stdout.read(size)
             if len(data) != size or process.stdout.read(1) != b"\n":
-                raise OSError("git ended midway")
+                raise OSError(errno.EIO, "git ended midway")
             return data
         except OSError:
             self.close()  # what else is in the pipe belongs to nobody
