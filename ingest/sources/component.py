@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import PurePosixPath
@@ -33,7 +34,10 @@ _NAME_LENGTH = 150
 _REASON_LENGTH = 300
 _MIME_KEYS = ("mime_type", "mimetype", "content_type", "Content-Type")
 _SUFFIX_OF = {"text/markdown": ".md", "text/x-markdown": ".md", "text/html": ".html", "application/xhtml+xml": ".html"}
-_SCHEME = re.compile(r"\s*([A-Za-z][A-Za-z0-9+.-]*):")
+_HARMLESS = re.compile(
+    r"(?!(?:javascript|vbscript|data):)(?:[a-z][a-z0-9+.-]+://|[a-z]:\\|[^:]*\Z|[^:]*/)", re.IGNORECASE
+)
+"""An address with a host, a drive, or no scheme: `https://`, `s3://`, `C:\\`, `a/b.pdf`, `a/b:c`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +71,17 @@ class ComponentSource:
         self.close()
         self._spool = tempfile.TemporaryFile()  # noqa: SIM115  # readable by us alone, and gone with the process at the latest
         try:
-            return self._load(self._spool)
-        except BaseException:
+            listing = self._load(self._spool)
+            self._spool.flush()
+        except BaseException as error:
             self.close()
-            raise
+            if not isinstance(error, OSError):
+                raise
+            raise SourceError(
+                f"{self._root}: its texts cannot be kept in {tempfile.gettempdir()} ({error.strerror}): make room there."
+                " Nothing was changed."
+            ) from error
+        return listing
 
     def read(self, item: SourceItem) -> Content:
         """A document's text as UTF-8. Raises DocumentError for what was not listed."""
@@ -84,7 +95,8 @@ class ComponentSource:
         """Forget the texts."""
         self._kept = {}
         if self._spool is not None:
-            self._spool.close()
+            with suppress(OSError):  # of bytes that found no room, and are thrown away anyway
+                self._spool.close()
             self._spool = None
 
     def _load(self, spool: IO[bytes]) -> Listing:
@@ -108,9 +120,7 @@ class ComponentSource:
                 continue
             self._kept[item] = _Kept(spool.tell(), len(data), _line(document.metadata.get("title")))
             spool.write(data)
-            items[item] = SourceItem(
-                item, "", self._address(source, document.metadata), _name(source, document.metadata)
-            )
+            items[item] = SourceItem(item, "", _address(source, document.metadata), _name(source, document.metadata))
         return Listing(tuple(items[item] for item in sorted(items)), (), unreadable)
 
     def _documents(self) -> Iterator[Document]:
@@ -129,13 +139,13 @@ class ComponentSource:
                 " correct its arguments, or what it loads from. Nothing was changed."
             ) from error
 
-    def _address(self, source: str, metadata: Mapping[str, Any]) -> str:
-        """What people open: only what is certainly no script may become a link."""
-        for value in (_line(metadata.get("url")), source):
-            scheme = _SCHEME.match(value)
-            if value and (scheme is None or scheme[1].lower() in ("http", "https")):
-                return value
-        return self._root
+
+def _address(source: str, metadata: Mapping[str, Any]) -> str:
+    """What people open. Nothing that a browser could take for a script: links are made of addresses."""
+    for value in (_line(metadata.get("url")), source):
+        if value and _HARMLESS.match(value):
+            return value
+    return source.replace(":", "_")
 
 
 def _line(value: object) -> str:

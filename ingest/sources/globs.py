@@ -23,13 +23,13 @@ class Globs:
 
     def takes(self, path: str) -> bool:
         """Whether a file counts; `path` is relative, with `/`. Asks nothing about the folders above it."""
-        if self._exclude is not None and self._exclude.match_file(path):
+        if _matches(self._exclude, path):
             return False
-        return self._include is None or self._include.match_file(path)
+        return self._include is None or _matches(self._include, path)
 
     def enters(self, folder: str) -> bool:
         """Whether anything below a folder may count."""
-        return self._exclude is None or not self._exclude.match_file(folder + "/")
+        return not _matches(self._exclude, folder + "/")
 
     def enters_all(self, folder: str) -> bool:
         """Whether a folder and all those above it may be entered."""
@@ -44,6 +44,11 @@ class Globs:
         """Whether a file counts, and each folder above it may be entered."""
         folder = path.rpartition("/")[0]
         return self.takes(path) and (not folder or self.enters_all(folder))
+
+
+def _matches(spec: GitIgnoreSpec | None, path: str) -> bool:
+    # no pattern holds a line break, and the library's `.` does not match one: a name with one must not get round a pattern
+    return spec is not None and spec.match_file(path.replace("\n", "\r"))
 
 
 def _spec(patterns: Iterable[str]) -> GitIgnoreSpec | None:

@@ -86,8 +86,12 @@ def test_sources_of_any_type_become_names_that_can_be_stored() -> None:
     [
         ({"source": "a.pdf", "url": "https://wiki/a"}, "https://wiki/a"),
         ({"source": "https://wiki/a"}, "https://wiki/a"),
-        ({"source": "javascript:alert(1)", "url": " jaVascript://%0aalert(1)"}, "wiki"),
-        ({"source": "s3://bucket/a"}, "wiki"),
+        ({"source": "javascript:alert(1)", "url": " jaVascript://%0aalert(1)"}, "javascript_alert(1)"),
+        ({"source": "data:text/html,x/y", "url": None}, "data_text/html,x/y"),
+        ({"source": "mem:1", "url": "vbscript:x"}, "mem_1"),
+        ({"source": "s3://bucket/a"}, "s3://bucket/a"),
+        ({"source": "C:\\docs\\a.pdf"}, "C:\\docs\\a.pdf"),
+        ({"source": "notes/a:b"}, "notes/a:b"),
         ({"source": "/srv/a.pdf", "url": ""}, "/srv/a.pdf"),
     ],
 )
@@ -146,6 +150,14 @@ def test_a_text_that_is_too_long_is_told_and_the_others_are_read(monkeypatch: py
     assert [item.item for item in listing.items] == ["a#2"]
     assert "let the loader split it" in listing.unreadable["a"]
     one.close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("length", [1, 10**6])
+def test_a_full_disk_stops_everything(monkeypatch: pytest.MonkeyPatch, length: int) -> None:
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda: open("/dev/full", "wb"))  # noqa: PTH123, SIM115
+    with pytest.raises(SourceError, match="make room there"):
+        source(page("x" * length)).list({})
 
 
 def test_nothing_is_left_of_the_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -196,3 +196,18 @@ def test_a_slack_export_becomes_a_document_for_each_day(tmp_path: Path) -> None:
     assert one.read(day).data == b"# #general 2024-01-31\n\n- **ann** 09:00: Lunch at noon\n"
     assert listing.skipped == ("slack.zip/dms.json (1 direct conversations: not ingested, they are private)",)
     one.close()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("length", [1, 10**5])
+def test_an_archive_for_which_the_disk_has_no_room_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, length: int
+) -> None:
+    write_zip(tmp_path / "a.zip", {"in.zip": zipped({"b.md": os.urandom(length).hex()}, method=0)})
+    one = source(tmp_path)
+    known = versions(one)
+    monkeypatch.setattr("tempfile.TemporaryFile", lambda: open("/dev/full", "w+b"))  # noqa: PTH123, SIM115
+    listing = one.list(known)
+    assert {item.item: item.version for item in listing.items} == known
+    assert "No space left" in listing.unreadable["a.zip"]
+    one.close()

@@ -33,6 +33,14 @@ def test_a_leading_slash_means_the_root() -> None:
     assert globs.takes_below("a/old/x.md")
 
 
+def test_a_line_break_in_a_name_does_not_get_round_a_pattern() -> None:
+    globs = Globs(exclude=["*.md", "old/"])
+    assert not globs.takes("a\nb/x.md")
+    assert not globs.takes("x\n.md")
+    assert not globs.enters("a\nb/old")
+    assert globs.takes("x.md\n")
+
+
 def test_comments_and_empty_lines_are_no_patterns() -> None:
     assert Globs(["# a comment", "", "  "], []).takes("x.md")
 
