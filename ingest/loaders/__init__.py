@@ -35,6 +35,9 @@ _LOADERS = {
     ".tsv": "delimited",
     ".ipynb": "ipynb",
     ".eml": "eml",
+    ".json": "openapi",
+    ".yaml": "openapi",
+    ".yml": "openapi",
 }
 
 SUFFIXES = frozenset(_LOADERS)
