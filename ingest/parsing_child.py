@@ -100,6 +100,7 @@ def main() -> NoReturn:
 def _serve(setup: Setup, load: Load, orders: BinaryIO, answers: BinaryIO, said: TextIO) -> None:
     terms("warm")  # the stemmer
     mimetypes.init()  # reads files of the system, which parsers of office formats would do later, in vain
+    used_bytes = parsing_limits.memory_gauge()
     parsing_limits.limit_resources(setup.limits)
     parsing_limits.watch_python()
     sealed = parsing_limits.filter_system_calls()
@@ -114,10 +115,10 @@ def _serve(setup: Setup, load: Load, orders: BinaryIO, answers: BinaryIO, said: 
         parsing_limits.limit_processor(setup.limits.seconds)
         outcome = _outcome(order, load, setup.passage, said)
         try:
-            answer(Answer(order.number, outcome, parsing_limits.peak_bytes()))
+            answer(Answer(order.number, outcome, used_bytes()))
         except TooLarge:
             outcome = DocumentError(f"{order.name}: it holds more text than one document may; split it.")
-            answer(Answer(order.number, outcome, parsing_limits.peak_bytes()))
+            answer(Answer(order.number, outcome, used_bytes()))
 
 
 def _outcome(order: Order, load: Load, passage: int, said: TextIO) -> Parsed | DocumentError | None:

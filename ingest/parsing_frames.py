@@ -75,11 +75,11 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What became of order `number`; None when memory ran out. `peak_bytes` is the most memory the child ever had."""
+    """What became of order `number`; None when memory ran out. `used_bytes` is the memory the child had then."""
 
     number: int
     outcome: Parsed | DocumentError | None
-    peak_bytes: int
+    used_bytes: int
 
 
 class Malformed(Exception):
@@ -129,7 +129,7 @@ def write_answer(message: Ready | Answer, most_bytes: int) -> bytes:
         elif message.outcome is not None:
             sentence = _SURROGATES.sub("\ufffd", str(message.outcome))[:_SENTENCE]
             value = [type(message.outcome).__name__, sentence]
-        head = _json(["answer", message.number, message.peak_bytes, value])
+        head = _json(["answer", message.number, message.used_bytes, value])
     if len(head) > HEAD_BYTES or len(text) + len(words) > most_bytes:
         raise TooLarge
     return b"".join((_ANSWER.pack(len(head), len(text), len(words)), head, text, words))
@@ -176,11 +176,11 @@ def _message(head: Any, text: str, words: str) -> Ready | Answer:
     match head:
         case ["ready", bool() as sealed]:
             return Ready(sealed)
-        case ["answer", number, peak_bytes, None]:
-            return Answer(_count(number), None, _count(peak_bytes))
-        case ["answer", number, peak_bytes, [str() as kind, str() as sentence]]:
-            return Answer(_count(number), _REFUSALS[kind](sentence[:_SENTENCE]), _count(peak_bytes))
-        case ["answer", number, peak_bytes, [title, language, marks, chunks, float() as seconds]]:
+        case ["answer", number, used_bytes, None]:
+            return Answer(_count(number), None, _count(used_bytes))
+        case ["answer", number, used_bytes, [str() as kind, str() as sentence]]:
+            return Answer(_count(number), _REFUSALS[kind](sentence[:_SENTENCE]), _count(used_bytes))
+        case ["answer", number, used_bytes, [title, language, marks, chunks, float() as seconds]]:
             if not math.isfinite(seconds) or seconds < 0:
                 raise ValueError("no duration")
             length = len(text)
@@ -189,7 +189,7 @@ def _message(head: Any, text: str, words: str) -> Ready | Answer:
             if any(before.end > after.start for before, after in pairwise(pieces)):
                 raise ValueError("chunks overlap")
             return Answer(
-                _count(number), Parsed(document, pieces, _words(words, len(pieces)), seconds), _count(peak_bytes)
+                _count(number), Parsed(document, pieces, _words(words, len(pieces)), seconds), _count(used_bytes)
             )
     raise ValueError("no message")
 

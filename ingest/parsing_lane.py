@@ -35,7 +35,7 @@ SENT, SENT_BYTES = 8, 2**18
 DOCUMENTS = 1_000
 """Documents of one child: parsers leak. A start costs about what 100 small documents do."""
 WORN = 0.5
-"""Share of the memory limit that a child's peak may reach before it has its last document."""
+"""Share of the memory limit that a child may hold after a document; with more, it gets no other."""
 
 _log = logging.getLogger(__name__)
 
@@ -198,7 +198,7 @@ class Lane:
         job.outcome.set_result(message.outcome or self._out_of_memory(job))
         if isinstance(message.outcome, ParserStopped) and self._child is not None:
             _log.warning("parser process %d failed on a document: %s", self._child.pid, self._child.said())
-        if message.outcome is None or message.peak_bytes > WORN * self._limits.memory_bytes:
+        if message.outcome is None or message.used_bytes > WORN * self._limits.memory_bytes:
             self._left = 0
 
     def _greeted(self, message: Ready | Answer) -> None:

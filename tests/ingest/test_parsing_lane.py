@@ -176,13 +176,19 @@ def test_a_child_is_replaced_after_so_many_documents(monkeypatch: pytest.MonkeyP
     assert [pids.count(pid) for pid in dict.fromkeys(pids)] == [3, 3, 2]
 
 
-def test_a_child_that_took_much_memory_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_that_holds_much_memory_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parsing_lane, "WORN", 0.0)
     monkeypatch.setattr(parsing_lane, "SENT", 1)
     parser = ChildParser(loader=LOADER)
     pids = texts(parser, *["pid"] * 3)
     parser.close()
     assert len(set(pids)) == 3
+
+
+def test_the_memory_of_the_parent_is_not_the_child_s(parser: ChildParser) -> None:
+    held = b"x" * 2**29
+    assert len(set(texts(parser, "exit 0", *["pid"] * 30)[1:])) == 1
+    del held
 
 
 def test_large_documents_go_through_both_pipes() -> None:
