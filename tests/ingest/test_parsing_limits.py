@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from ingest.parsing import ChildParser, Parsed, ParseLimits, ParseRequest
+from ingest.parsing_limits import _AARCH64, _X86_64, _instructions
 from ingest.parsing_process import _environment
 from tests.ingest.hostile_loader import LOADER, order
 
@@ -149,3 +151,40 @@ def test_this_machine_has_a_network_to_be_kept_from() -> None:
         server.bind(("127.0.0.1", 0))
         server.listen()
         client.connect(server.getsockname())
+
+
+def ruling(architecture: int, number: int, *arguments: int, claimed: int | None = None) -> str:
+    """What the filter for an architecture says of a system call, as the kernel would run it."""
+    data = {0: number, 4: claimed or architecture, **{16 + 8 * n: value for n, value in enumerate(arguments)}}
+    program = list(_instructions(architecture, own_pid=77))
+    tests = {0x15: int.__eq__, 0x35: int.__ge__, 0x45: lambda loaded, operand: bool(loaded & operand)}
+    at = loaded = 0
+    while True:
+        code, if_true, if_false, operand = program[at]
+        at += 1
+        if code == 0x06:
+            return {0x7FFF0000: "allow", 0x80000000: "kill"}.get(operand) or errno.errorcode[operand & 0xFFFF]
+        if code == 0x20:
+            loaded = data[operand]
+        else:
+            at += if_true if tests[code](loaded, operand) else if_false
+
+
+@pytest.mark.parametrize(
+    ("architecture", "read", "openat", "clone", "kill", "socket_", "execve"),
+    [(_X86_64, 0, 257, 56, 62, 41, 59), (_AARCH64, 63, 56, 220, 129, 198, 221)],
+)
+def test_the_filter_of_either_architecture_lets_through_what_reading_needs_and_no_more(
+    architecture: int, read: int, openat: int, clone: int, kill: int, socket_: int, execve: int
+) -> None:
+    other = {_X86_64: _AARCH64, _AARCH64: _X86_64}[architecture]
+    assert ruling(architecture, read, 0) == "allow"
+    assert ruling(architecture, read, 0, claimed=other) == "kill"
+    assert ruling(architecture, openat, 0, 0, os.O_RDONLY) == "allow"
+    for flags in (os.O_WRONLY, os.O_RDWR, os.O_CREAT, os.O_TRUNC):
+        assert ruling(architecture, openat, 0, 0, flags) == "EPERM"
+    assert ruling(architecture, clone, 0x3D0F00) == "allow"  # a thread, as pthread_create asks for it
+    assert ruling(architecture, clone, signal.SIGCHLD) == "EPERM"
+    assert [ruling(architecture, kill, pid) for pid in (77, 78, 2**32 - 1)] == ["allow", "EPERM", "EPERM"]
+    assert [ruling(architecture, number) for number in (socket_, execve)] == ["EPERM", "EPERM"]
+    assert [ruling(architecture, number) for number in (435, 437)] == ["ENOSYS", "ENOSYS"]
