@@ -63,10 +63,11 @@ def _rows(sheet: ReadOnlyWorksheet) -> Iterator[Row]:
                 spans[column] = width
                 if last > number:
                     falling[column] = (last, texts[column])
-        for column, (last, text) in list(falling.items()):
+        # a row of nothing else stays blank: it is below a title over several rows, or parts two tables
+        for column, (last, text) in list(falling.items()) if any(texts) else ():
             if last < number:
                 del falling[column]
-            elif texts:
+            else:
                 texts.extend([""] * (column + 1 - len(texts)))
                 texts[column] = text
         yield Row(texts, spans)

@@ -78,6 +78,12 @@ def test_merged_cells_are_said_in_each_row_and_over_each_column_they_cover() -> 
     ]
 
 
+def test_a_title_merged_over_rows_is_said_once() -> None:
+    book = sheet_of(["Caps of 2024"], [], [], ["City", "Cap"], ["Oslo", 180])
+    book.active.merge_cells("A1:B3")
+    assert parse("a.xlsx", saved(book)).text == "# Sheet\n\nCaps of 2024\n\nCity: Oslo; Cap: 180"
+
+
 def test_merged_cells_behind_many_rows_are_found_across_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(xlsx, "_PIECE", 7)
     book = sheet_of(["Region", "Cap"], ["North", 1], [None, 2])
