@@ -67,6 +67,18 @@ def test_a_page_that_does_not_come_is_kept_with_what_only_it_leads_to(
     assert reading.listed() == {"/", "/only"}  # and still, the next time
 
 
+def test_new_pages_behind_a_page_that_does_not_come_are_found_time_after_time(site: Site, reading: Reading) -> None:
+    site.page("/", "/hub")
+    site.page("/hub", "/only")
+    site.page("/only")
+    reading.list()
+    site.pages["/hub"] = DOWN
+    for new in (["/new1"], ["/new1", "/new2"]):
+        site.page("/only", *new)
+        site.page(new[-1])
+        assert reading.listed() == {"/", "/only", *new}
+
+
 def test_without_the_cache_what_a_failed_page_led_to_is_asked_for_by_itself(site: Site, reading: Reading) -> None:
     site.page("/", "/hub")
     site.page("/hub", "/only", "/bad", "/gone")
