@@ -15,8 +15,14 @@ from ingest.errors import DocumentError, EmptyDocument, IngestError, UnknownForm
 if TYPE_CHECKING:
     from retrieval.documents import Document
 
-LOADER_VERSION = "1"
+LOADER_VERSION = "2"
 """Changes whenever the same bytes would give another document."""
+
+_CODE = (
+    ".py .pyi .js .mjs .cjs .jsx .ts .mts .cts .tsx .go .rs .java .c .h .cc .cpp .cxx .hh .hpp .hxx .cs .rb .sh .bash .sql "
+    ".kt .kts .swift .scala .groovy .gradle .php .lua .pl .pm .r .jl .dart .ex .exs .hs .clj .fs .vb .ps1 .bat .zsh "
+    ".proto .graphql .tf .css .scss .toml .ini .cfg .conf"
+).split()
 
 _LOADERS = {
     ".txt": "text",
@@ -24,6 +30,10 @@ _LOADERS = {
     ".log": "text",
     ".md": "markdown",
     ".markdown": "markdown",
+    ".mdx": "markdown",
+    **dict.fromkeys((".rst", ".rest"), "rst"),
+    **dict.fromkeys((".adoc", ".asciidoc", ".asc"), "asciidoc"),
+    **dict.fromkeys(_CODE, "code"),
     ".html": "html",
     ".htm": "html",
     ".pdf": "pdf",
@@ -43,6 +53,9 @@ _LOADERS = {
 SUFFIXES = frozenset(_LOADERS)
 """Endings of the files that can be read, in lower case, with their dot."""
 
+_WITH_SUFFIX = {"code", "markdown"}
+"""Loaders of several languages: they are told the ending too."""
+
 _WORDS = re.compile(r"\w")
 
 
@@ -59,7 +72,8 @@ def parse(name: str, data: bytes) -> Document:
     if not data:
         raise EmptyDocument(f"{name}: the file is empty; write something into it or remove it.")
     try:
-        document: Document = import_module(f"ingest.loaders.{loader}").load(path.stem, data)
+        told = (path.suffix.lower(),) if loader in _WITH_SUFFIX else ()
+        document: Document = import_module(f"ingest.loaders.{loader}").load(path.stem, data, *told)
     except IngestError as error:
         raise type(error)(f"{name}: {error}") from error.__cause__
     except Exception as error:

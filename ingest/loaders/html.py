@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from ingest.decoding import decode
 from ingest.errors import DocumentError
-from ingest.loaders.writer import Writer, lines, one_line, table, visible
+from ingest.loaders.blocks import fenced
+from ingest.loaders.writer import Writer, lines, one_line, table
 from retrieval.documents import Document, Mark
 from retrieval.language import language
 
@@ -212,12 +213,7 @@ class _Page:
         self.tight = bool(self.lists)
 
     def _code(self, text: str) -> None:
-        code = visible(text).strip("\n").rstrip()
-        fence = "```"
-        while fence in code:
-            fence += "`"
-        if code:
-            self.writer.block(f"{fence}\n{code}\n{fence}")
+        self.writer.block(fenced(text))
         self.tight = False
 
 

@@ -1,4 +1,4 @@
-"""Markdown into a `Document`: its text is the decoded file, so offsets and lines can be checked against it."""
+"""Markdown and MDX into a `Document`: its text is the decoded file, line by line, without what its readers do not see."""
 
 from __future__ import annotations
 
@@ -6,21 +6,25 @@ from itertools import pairwise
 
 from ingest.decoding import decode
 from ingest.loaders.front_matter import front_matter_end, front_matter_title
-from ingest.loaders.writer import HeadingPath, one_line
+from ingest.loaders.hidden import without_comments, without_components
+from ingest.loaders.writer import HeadingPath, one_line, visible
 from retrieval.documents import Document, Mark
 from retrieval.language import language
 
 
-def load(stem: str, data: bytes) -> Document:
-    """Parse a Markdown file. Title: the front matter's, else the first heading of level 1, else `stem`."""
-    text = decode(data)
+def load(stem: str, data: bytes, suffix: str = ".md") -> Document:
+    """Parse a Markdown file (".mdx": with components). Title: the front matter's, the first heading of level 1, or `stem`."""
+    text = visible(decode(data))
+    body = front_matter_end(text)
+    shown = without_components(text[body:]) if suffix == ".mdx" else text[body:]
+    text = text[:body] + without_comments(shown)
     headings = _headings(text)
     first = next((heading for _, level, heading in headings if level == 1), "")
     path = HeadingPath()
     return Document(
         title=one_line(front_matter_title(text)) or first or stem,
         text=text,
-        language=language(text[front_matter_end(text) :]),
+        language=language(text[body:]),
         marks=tuple(Mark(start, path.enter(level, heading)) for start, level, heading in headings),
     )
 

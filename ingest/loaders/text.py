@@ -1,11 +1,11 @@
-"""Plain text into a `Document`: its text is the decoded file. Headings only where they cannot be mistaken."""
+"""Plain text into a `Document`: its text is the file without hidden characters. Headings only where they cannot be mistaken."""
 
 from __future__ import annotations
 
 import re
 
 from ingest.decoding import decode
-from ingest.loaders.writer import HeadingPath, one_line
+from ingest.loaders.writer import HeadingPath, one_line, visible
 from retrieval.documents import Document, Mark
 from retrieval.language import language
 
@@ -20,7 +20,7 @@ _SENTENCE_END = tuple(".。:：;,、，")
 
 def load(stem: str, data: bytes) -> Document:
     """Parse a text file; `stem` is the title when its first line is too long to be one."""
-    text = decode(data)
+    text = visible(decode(data))
     first = next((line.strip() for line in text.split("\n") if re.search(r"\w", line)), "")
     title = one_line(first.strip("=-~*# ")) if len(first) <= _TITLE_LENGTH else stem
     return Document(title=title or stem, text=text, language=language(text), marks=_marks(text))
