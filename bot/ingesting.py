@@ -5,13 +5,24 @@ The command line runs it directly, a server in a job (`bot/jobs.py`). Knows no f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from bot.errors import SettingsError
+from ingest.errors import IngestError
+from ingest.folders import Folders
+from ingest.parsing import Parser
 from ingest.reports import Progress, SyncReport
+from ingest.sources.folder import FolderSource
+from ingest.sync import Feed, Ingestor
+from retrieval import authority
 from retrieval.access import Readers
+from retrieval.building import Builder
+from retrieval.database import reading
+from retrieval.index import Index
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +67,145 @@ class Ingests(Protocol):
 
     def names(self) -> Sequence[str]:
         """The configured sources."""
+
+
+class ConfiguredSource(Protocol):
+    """A source of the settings; `bot/wiring/sources.py` makes them."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def path(self) -> Path | None:
+        """Of a source that is a folder."""
+
+    @property
+    def readers(self) -> Readers: ...
+    def forget(self) -> None:
+        """Remove what it remembers between two ingests, a copy of a repository, say."""
+
+    def feed(self, apart: Collection[Path] = ()) -> Feed:
+        """The source, ready to be listed; a folder without the trees in `apart`, which are sources of their own."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """One source to bring up to date: a configured one, or a path."""
+
+    name: str
+    path: Path | None
+    readers: Readers | None
+    source: ConfiguredSource | None
+
+
+class Ingesting:
+    """Carries out ingests into an index. One at a time."""
+
+    def __init__(
+        self, index: Index, parser: Parser, sources: Sequence[ConfiguredSource], *, most_removed: float
+    ) -> None:
+        self._index = index
+        self._parser = parser
+        self._sources = tuple(sources)
+        self._most_removed = most_removed
+
+    def names(self) -> Sequence[str]:
+        """The configured sources."""
+        return [source.name for source in self._sources]
+
+    def run(self, request: IngestRequest, on_progress: Callable[[Progress], None]) -> Outcome:
+        """See `Ingests`. An inner folder comes before the outer one, so that it is never read by the outer one's readers."""
+        started = time.perf_counter()
+        ingestor = Ingestor(self._index, self._parser, on_progress=on_progress, most_removed=self._most_removed)
+        reports: list[SyncReport] = []
+        faults: dict[str, str] = {}
+        for wanted in self._wanted(request):
+            try:
+                reports += self._one(ingestor, wanted, request)
+            except IngestError as error:  # the others go on
+                faults[wanted.name] = str(error)
+        generation = "" if request.dry_run else self._new_generation(ingestor, on_progress)
+        return Outcome(tuple(reports), faults, generation, time.perf_counter() - started)
+
+    def remove(self, name: str) -> int:
+        """Remove a source with all its documents; returns how many. Raises SourceError if there is none of this name."""
+        count = Ingestor(self._index, self._parser).remove(name)
+        for source in self._sources:
+            if source.name == name:
+                source.forget()
+        return count
+
+    def feeds(self) -> list[Feed]:
+        """Every source there is, ready to be listed: the configured ones, and folders that were ingested by their path."""
+        made = [source.feed() for source in self._sources]
+        with reading(self._index.engine) as connection:
+            stored = authority.sources(connection)
+        roots = {feed.source.root for feed in made}
+        names = {feed.name for feed in made}
+        for one in stored:
+            if one.kind == "folder" and one.root not in roots and one.name not in names:
+                below = [Path(other.root) for other in stored if other.root != one.root and other.kind == "folder"]
+                made.append(Feed(one.name, one.kind, FolderSource(Path(one.root), apart=below), one.readers))
+        return made
+
+    # --- the steps ---
+
+    def _wanted(self, request: IngestRequest) -> list[_Wanted]:
+        """What to ingest. With a path come the configured sources below it: its readers must not get what those keep."""
+        configured = {source.path.resolve(): source for source in self._sources if source.path is not None}
+        if unknown := [name for name in request.sources if name not in self.names()]:
+            known = ", ".join(self.names()) or "none"
+            raise SettingsError(f"There is no configured source {unknown[0]}: known are {known}.")
+        if not request.sources and not request.paths:
+            chosen = list(self._sources)
+        else:
+            chosen = [source for source in self._sources if source.name in request.sources]
+        wanted = [_Wanted(source.name, source.path, source.readers, source) for source in chosen]
+        named = {path.resolve(): path for path in request.paths}
+        for root, path in named.items():
+            source = configured.get(root)
+            readers = request.readers or (source.readers if source else None)
+            wanted.append(_Wanted(source.name if source else str(path), path, readers, source))
+        there = {one.path.resolve() for one in wanted if one.path}
+        for root, source in configured.items():
+            if root not in there and root.exists() and any(root.is_relative_to(outer) for outer in there):
+                wanted.append(_Wanted(source.name, source.path, source.readers, source))
+        return sorted(wanted, key=lambda one: -len(one.path.resolve().parts) if one.path else 0)
+
+    def _one(self, ingestor: Ingestor, wanted: _Wanted, request: IngestRequest) -> list[SyncReport]:
+        source = wanted.source
+        if wanted.path is None:
+            feeds = [source.feed()] if source else []
+            return [ingestor.sync(one, confirmed=request.confirmed, dry_run=request.dry_run) for one in feeds]
+        others = {source.path.resolve() for source in self._sources if source.path} - {wanted.path.resolve()}
+        return Folders(ingestor).ingest(
+            wanted.path,
+            readers=wanted.readers,
+            name=source.name if source else "",
+            without=others,
+            confirmed=request.confirmed,
+            dry_run=request.dry_run,
+            opened=source.feed if source else None,
+        )
+
+    def _new_generation(self, ingestor: Ingestor, on_progress: Callable[[Progress], None]) -> str:
+        """Build another generation if the settings want one, and let it answer; the sentence that says so."""
+        builder = Builder(self._index)
+        if not builder.wanted():
+            return ""
+        former, made = builder.answering(), builder.begin()
+        left: dict[str, str] = {}
+        for feed in self.feeds():
+            try:
+                left |= ingestor.fill(feed, made)
+            except IngestError as error:  # its documents keep the text that is stored
+                left[feed.name] = str(error)
+        count = builder.catch_up(
+            made, lambda done, total: on_progress(Progress("(new index)", done, total, "", failed=left))
+        )
+        builder.flip(made)
+        builder.drop_but(made.id, former)
+        kept = f"; {len(left)} could not be read anew and kept their text" if left else ""
+        return (
+            f"The index was made anew as generation {made.id} for {made.fingerprint}, {count} documents from what was"
+            f" stored{kept}. `kura index switch` goes back to the former one."
+        )

@@ -12,15 +12,13 @@ import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import platformdirs
 import pydantic_settings
 from pydantic import (
     BaseModel,
-    BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
@@ -30,6 +28,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bot.errors import SettingsError
+from bot.settings_base import NamedPath, Names, Section, Sha256, go_with
+from bot.settings_sources import IngestSettings, SourceSettings
 from models.engine import FlashAttention, SplitMode
 
 CONFIG_FILE = "kura.toml"
@@ -50,36 +50,7 @@ _KUBERNETES = re.compile(
 """What Kubernetes sets in every container beside a Service named `kura`: not meant for us."""
 
 
-def _names(value: Any) -> Any:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _named(value: Any) -> Any:
-    if value == "":
-        raise ValueError("the path is empty: name a folder or file, or leave the setting out")
-    return value
-
-
-NamedPath = Annotated[Path, BeforeValidator(_named)]
-"""A path. An empty one would mean the working folder: it is a slip."""
-Sha256 = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
-"""A checksum in lower-case hexadecimal, or none."""
-Names = Annotated[tuple[str, ...], pydantic_settings.NoDecode, BeforeValidator(_names)]
-"""A list of names; in the environment, separated by commas."""
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _go_with(section: _Section, keys: Iterable[str], other: str) -> None:
-    """Refuses a key that would do nothing."""
-    for key in keys:
-        if getattr(section, key) != type(section).model_fields[key].default and not getattr(section, other):
-            raise ValueError(f"{key} goes with {other}, which is not set")
-
-
-class ModelSettings(_Section):
+class ModelSettings(Section):
     """The chat model. With no `name`, `path`, `servers` or `component` it is the starter model."""
 
     name: str = Field("", description="A model that was installed by `kura models pull` or `kura models add`.")
@@ -134,8 +105,8 @@ class ModelSettings(_Section):
             raise ValueError("servers and served_model belong together")
         if self.adapter and not self.path:
             raise ValueError("adapter goes with path; a named model got its adapter from `kura models add`")
-        _go_with(self, ("sha256", "template"), "path")
-        _go_with(self, ("api_key_file", "ca_file"), "servers")
+        go_with(self, ("sha256", "template"), "path")
+        go_with(self, ("api_key_file", "ca_file"), "servers")
         for server in self.servers:
             parts = urlsplit(server)
             if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.query:
@@ -143,7 +114,7 @@ class ModelSettings(_Section):
         return self
 
 
-class EmbedderSettings(_Section):
+class EmbedderSettings(Section):
     """The embedder. With no `name`, `path` or `component` it is the starter embedder."""
 
     name: str = Field(
@@ -164,28 +135,20 @@ class EmbedderSettings(_Section):
     def _one_embedder(self) -> EmbedderSettings:
         if sum(map(bool, (self.name, self.path, self.component))) > 1:
             raise ValueError("give only one of name, path and component")
-        _go_with(self, ("sha256", "pooling"), "path")
+        go_with(self, ("sha256", "pooling"), "path")
         return self
 
 
-class SourceSettings(_Section):
-    """A folder that `kura ingest` reads when it is given no path."""
-
-    name: str = Field(min_length=1, description="What people call it.")
-    path: NamedPath = Field(description="A folder, or one file.")
-    readers: Names = Field(("all",), min_length=1, description="Groups that may read it; everybody is in `all`.")
-    discord: bool = Field(False, description="Whether its text may be shown on Discord, outside the company.")
-
-
-class ClientSettings(_Section):
+class ClientSettings(Section):
     """A program that asks over HTTP with a token of its own."""
 
     name: str = Field(min_length=1, description="Who it is.")
     groups: Names = Field((), description="Groups it is in, besides `all`.")
+    ingest: bool = Field(False, description="Whether it may start ingests, upload files, and see how they went.")
     token_sha256: str = Field(pattern="^[0-9a-f]{64}$", description="The SHA-256 of its token, in hexadecimal.")
 
 
-class ServerSettings(_Section):
+class ServerSettings(Section):
     """The HTTP server."""
 
     host: str = Field("127.0.0.1", description="Address to listen on.")
@@ -194,7 +157,7 @@ class ServerSettings(_Section):
     clients: tuple[ClientSettings, ...] = Field((), description="Programs with a token of their own.")
 
 
-class DiscordSettings(_Section):
+class DiscordSettings(Section):
     """The Discord bot; it runs with `kura serve` when there is a token."""
 
     token: SecretStr = Field(SecretStr(""), description="The bot's token. Better: `token_file`, or the environment.")
@@ -215,6 +178,7 @@ class Settings(BaseSettings):
     model: ModelSettings = Field(default_factory=ModelSettings)
     embedder: EmbedderSettings = Field(default_factory=EmbedderSettings)
     sources: tuple[SourceSettings, ...] = Field((), description="What `kura ingest` reads when it is given no path.")
+    ingest: IngestSettings = Field(default_factory=IngestSettings)
     server: ServerSettings = Field(default_factory=ServerSettings)
     discord: DiscordSettings = Field(default_factory=DiscordSettings)
 
@@ -307,8 +271,8 @@ def _absolute_paths(values: dict[str, Any], folder: Path) -> None:
         if isinstance(section, dict):
             _make_absolute(section, key, f"{name}.{key}", folder)
     for source in values.get("sources", []) if isinstance(values.get("sources"), list) else []:
-        if isinstance(source, dict):
-            _make_absolute(source, "path", "sources.path", folder)
+        for key in ("path", "webhook_secret_file") if isinstance(source, dict) else ():
+            _make_absolute(source, key, f"sources.{key}", folder)
     _make_absolute(values, "data_dir", "data_dir", folder)
 
 

@@ -21,12 +21,26 @@ _TEMPLATE = """\
 
 # data_dir = "kura-data"               # where the index is kept; default: your XDG data folder
 
-# What `kura ingest` reads when it is given no path. Repeat the table for each folder.
+# What `kura ingest` reads when it is given no path. Repeat the table for each source; docs/ingestion.md shows every kind.
 # [[sources]]
 # name = "handbook"
 # path = "docs/handbook"               # a folder, or one file
 # readers = ["all"]                    # groups that may read it; everybody is in "all"
 # discord = false                      # true: its text may be shown on Discord, outside the company
+# exclude = ["drafts/", "*.bak.md"]    # as in a .gitignore
+# watch = true                         # `kura serve` takes in a change as soon as it is saved
+#
+# [[sources]]
+# name = "wiki"
+# kind = "git"                         # or "web", "upload", "loader"
+# repository = "https://git.example.com/it/wiki.git"
+# branch = "main"
+# schedule = "*/15 * * * *"            # when `kura serve` brings it up to date
+
+# How documents are read.
+# [ingest]
+# passage = 1600                       # characters of a passage; another size makes a new index beside the old one
+# most_removed = 0.3                   # share of a source's documents that may go at once unasked
 
 # The chat model. Without one: the starter model, which quotes sentences and writes none. `kura models list` shows others.
 # [model]

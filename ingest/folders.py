@@ -6,7 +6,8 @@ Everything is listed before anything is changed; then `ingest/sync.py` brings on
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from pathlib import Path
 
 from ingest.errors import SourceError
@@ -20,8 +21,8 @@ from retrieval.access import EVERYBODY, Readers
 from retrieval.authority import Source
 from retrieval.database import reading, writing
 
-Opened = Callable[[Path, Collection[Path]], FolderSource]
-"""Opens the folder at a path, leaving out trees that are sources of their own."""
+Opened = Callable[[Collection[Path]], Feed]
+"""Opens a source that is a folder, leaving out trees that are sources of their own."""
 
 
 class Folders:
@@ -38,10 +39,7 @@ class Folders:
         readers: Readers | None = None,
         name: str = "",
         without: Collection[Path] = (),
-        include: Sequence[str] = (),
-        exclude: Sequence[str] = (),
-        language: str = "",
-        kind: str = "folder",
+        opened: Opened | None = None,
         confirmed: bool = False,
         dry_run: bool = False,
     ) -> list[SyncReport]:
@@ -50,7 +48,8 @@ class Folders:
         `readers` None keeps the readers of a source that was ingested before, and is everybody for a new one. A folder
         inside an earlier source becomes a source of its own: its documents leave the earlier one first. A source that is
         ingested by its `name` from another path has moved there, if it is not at its former one any more. The trees in
-        `without` are left out: sources of their own that could not be ingested, say.
+        `without` are left out: sources of their own that could not be ingested, say. A configured source says by `opened`
+        how it is opened; its readers and name are given too.
         Raises SourceError before anything is changed if `path` is missing, empty, or cannot be listed; TooMuchGone if
         more of it is gone than may go unasked.
         """
@@ -60,13 +59,14 @@ class Folders:
         mine = _same(before, root, name)
         apart = [one for one in before if Path(one.root) != root and Path(one.root).is_relative_to(root)]
         trees = {Path(one.root) for one in apart} | {tree.resolve() for tree in without}
-        source = FolderSource(root, include=include, exclude=exclude, apart=trees)
         # 1. Everything is listed before anything is changed.
         left_out = {tree.resolve() for tree in without}
         nested = [self._nested(one, apart) for one in apart if Path(one.root) not in left_out]
         wanted = readers or (mine.readers if mine else _default_readers(before, root))
-        feed = Feed(name or (mine.name if mine else _free_name(root.name, before)), kind, source, wanted, language)
-        listing = source.list(self._ingestor.stored_versions(feed))
+        called = name or (mine.name if mine else _free_name(root.name, before))
+        feed = opened(trees) if opened else Feed(called, "folder", FolderSource(root, apart=trees), wanted)
+        feed = replace(feed, readers=wanted)
+        listing = feed.source.list(self._ingestor.stored_versions(feed))
         if not listing.items and not listing.unreadable and not apart and not confirmed:
             kinds = " ".join(sorted(SUFFIXES))
             found = f"only files of other kinds ({', '.join(listing.skipped[:3])})" if listing.skipped else "no file"
@@ -77,7 +77,7 @@ class Folders:
             self._take_over(before, root)
             if mine is not None and mine.root != str(root):
                 with writing(self._index.engine) as connection:
-                    source_id = authority.put_source(connection, feed.name, str(root), wanted, kind)
+                    source_id = authority.put_source(connection, feed.name, str(root), wanted, feed.kind)
                     authority.move_addresses(connection, source_id, mine.root, str(root))
         # 3. The sources, one by one.
         reports = [self._ingestor.sync(feed, listing=listing, confirmed=confirmed or bool(nested), dry_run=dry_run)]

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ingest.errors import TooMuchGone
-from retrieval.access import Readers
-from retrieval.authority import Known
 
+if TYPE_CHECKING:
+    from retrieval.access import Readers
+    from retrieval.authority import Known
+
+MOST_REMOVED = 0.3
+"""Share of a source's documents that may go at once unasked."""
 SMALL_SOURCE = 10
 """Documents; of fewer, any number may go at once: a share of a handful says nothing."""
 

@@ -15,7 +15,7 @@ from hashlib import sha256
 from ingest.errors import DocumentError, SourceError
 from ingest.loaders import LOADER_VERSION
 from ingest.parsing import Parsed, Parser, ParseRequest
-from ingest.planning import SyncPlan, check_share, plan
+from ingest.planning import MOST_REMOVED, SyncPlan, check_share, plan
 from ingest.reports import Progress, Stages, SyncReport
 from ingest.sources import Content, Listing, Source, SourceItem
 from ingest.splitting import PASSAGE, SPLITTER_VERSION
@@ -28,8 +28,6 @@ from retrieval.index import Index, Prepared
 
 BATCH_CHUNKS = 512
 """Chunks written in one go: enough to embed and store them at full speed, few enough that memory stays flat."""
-MOST_REMOVED = 0.3
-"""Share of a source's documents that may go at once unasked."""
 
 
 def recipe(passage: int = PASSAGE) -> str:
@@ -292,8 +290,7 @@ class Ingestor:
             tally.outdated.append(item.item)
         except OSError as error:
             tally.failed[item.item] = (
-                f"{item.item} cannot be read ({error.strerror or error}): check its permissions; what was stored of it is"
-                " kept."
+                f"{item.item} cannot be read now ({error.strerror or error}); what is stored of it is kept until it can."
             )
         return None
 

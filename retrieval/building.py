@@ -7,16 +7,20 @@ What changes or goes in the meantime goes from every generation at once, so that
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 from sqlalchemy import text
 
-from retrieval import authority, generations, words
+from retrieval import authority, generations, outbox, words
 from retrieval.database import reading, writing
 from retrieval.errors import NotFound, RetrievalError
 from retrieval.generations import Generation
 from retrieval.index import Index, digest, embedded_text
 from retrieval.terms import chunk_words
+
+_DECLINED = "declined"
+"""What was set when somebody went back to another generation."""
 
 Progress = Callable[[int, int], None]
 """Told how many documents are done, of how many."""
@@ -29,20 +33,30 @@ class Builder:
         self._index = index
 
     def wanted(self) -> bool:
-        """Whether the settings want another embedder or recipe than the generation that answers has."""
+        """Whether the settings want another embedder or recipe than the generation that answers has.
+
+        Not after somebody went back from just that (`switch`): it is theirs to change the settings, or to go there again.
+        """
         with reading(self._index.engine) as connection:
             found = generations.current(connection)
-        if found is None:
+            declined = authority.get_state(connection, _DECLINED)
+        if found is None or declined == self._set():
             return False
         return (found.fingerprint, found.recipe) != (self._index.embedder.fingerprint, self._index.recipe)
 
+    def answering(self) -> int:
+        """The number of the generation that answers; 0 before anything was ingested."""
+        with reading(self._index.engine) as connection:
+            found = generations.current(connection)
+        return found.id if found else 0
+
     def begin(self) -> Generation:
-        """A generation for the embedder and recipe that are set: the one that was begun before, or a new one."""
+        """A generation for the embedder and recipe that are set: one that was begun or left before, or a new one."""
         index = self._index
         with index.writer, writing(index.engine) as connection:
             for one in generations.every(connection):
                 same = (one.fingerprint, one.recipe) == (index.embedder.fingerprint, index.recipe)
-                if same and not one.ready and one != generations.current(connection):
+                if same and one != generations.current(connection):
                     return one
             return generations.add(
                 connection, fingerprint=index.embedder.fingerprint, recipe=index.recipe, embedder=index.spec
@@ -73,13 +87,26 @@ class Builder:
                     f"Generation {generation.id} lacks {len(lacking)} documents and was not switched to: run `kura ingest`."
                 )
             generations.make_current(connection, generation)
+            authority.set_state(connection, _DECLINED, "")
 
     def switch(self, number: int, on_progress: Progress = lambda _done, _total: None) -> Generation:
         """Go to another generation: bring it up to date, then flip. Raises NotFound, IndexMismatch."""
         chosen = self._named(number)
         self.catch_up(chosen, on_progress)
         self.flip(chosen)
+        if (chosen.fingerprint, chosen.recipe) != (self._index.embedder.fingerprint, self._index.recipe):
+            with self._index.writer, writing(self._index.engine) as connection:
+                authority.set_state(connection, _DECLINED, self._set())
         return chosen
+
+    def drop_but(self, *kept: int) -> None:
+        """Drop every generation whose number is not among these, and that does not answer."""
+        with reading(self._index.engine) as connection:
+            current = generations.current(connection)
+            every = generations.every(connection)
+        for one in every:
+            if one.id not in kept and one != current:
+                self.drop(one.id)
 
     def drop(self, number: int) -> None:
         """Remove a generation that does not answer, with its words and vectors. Raises NotFound, RetrievalError."""
@@ -130,6 +157,10 @@ class Builder:
             with reading(self._index.engine) as connection:
                 return generations.counts(connection, made)[1]
 
+    def _set(self) -> str:
+        """What the settings want, as one text."""
+        return json.dumps([self._index.embedder.fingerprint, self._index.recipe])
+
     def _named(self, number: int) -> Generation:
         with reading(self._index.engine) as connection:
             every = generations.every(connection)
@@ -155,9 +186,9 @@ class Builder:
         collection = generation.collection(reader_set)
         with writing(index.engine) as connection:
             authority.put_vectors(connection, generation.fingerprint, {one: vectors[one] for one in new})
-            index.forget(connection, collection, keys)
+            outbox.forget(connection, collection, keys)
         index.send(collection, keys, [vectors[digest(embedded_text(document, chunk))] for chunk in chunks])
         with writing(index.engine) as connection:
-            index.keep(connection, collection, keys)
+            outbox.keep(connection, collection, keys)
             generations.point(connection, generation, document_id, version_id)
             index.add_words(connection, generation, reader_set, version_id, chunk_words(document, chunks))

@@ -28,13 +28,14 @@ import numpy as np
 from sqlalchemy import Connection, Engine, text
 
 from models.embedders import Embedder
-from retrieval import authority, generations, words
+from retrieval import authority, generations, outbox, words
 from retrieval.access import Readers
 from retrieval.chroma import VectorIndex, Vectors, as_vectors
 from retrieval.database import open_database, reading, writing
 from retrieval.documents import Chunk, Document
 from retrieval.errors import IndexDamaged, IndexMismatch
 from retrieval.generations import Generation, Live
+from retrieval.probing import discard_quarantined, open_vectors
 from retrieval.terms import ChunkWords
 from retrieval.words import WordTable
 
@@ -126,7 +127,7 @@ class Index:
         """Chroma, opened at first use: what needs only SQLite does not pay for it."""
         with self._opening:
             if self._vectors is None:
-                self._vectors = VectorIndex(self._folder / VECTORS)
+                self._vectors = open_vectors(self._folder / VECTORS, self.engine)
             return self._vectors
 
     def embedder_of(self, generation: Generation) -> Embedder:
@@ -221,6 +222,7 @@ class Index:
                             words.purge(connection, table)
             self.work_off_outbox()
             if purge:
+                discard_quarantined(self._folder / VECTORS)
                 with self.engine.connect() as connection:
                     connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -236,36 +238,11 @@ class Index:
             self._reopened.clear()
         self.engine.dispose()
 
-    # --- the outbox ---
-
-    def forget(self, connection: Connection, collection: str, keys: Sequence[str]) -> None:
-        """Note keys that a collection must forget."""
-        if keys:
-            values = [{"collection": collection, "key": key} for key in keys]
-            connection.execute(text("INSERT INTO outbox (collection, chunk_key) VALUES (:collection, :key)"), values)
-
-    def keep(self, connection: Connection, collection: str, keys: Sequence[str]) -> None:
-        """Take keys from the list again: what they were written for has come about."""
-        if keys:
-            values = [{"collection": collection, "key": key} for key in keys]
-            connection.execute(text("DELETE FROM outbox WHERE chunk_key = :key AND collection = :collection"), values)
+    # --- the steps ---
 
     def work_off_outbox(self) -> None:
-        """Let Chroma forget what it must, and read back that it did. Raises IndexDamaged if not; the list stays then."""
-        with reading(self.engine) as connection:
-            rows = connection.execute(text("SELECT id, collection, chunk_key FROM outbox")).all()
-        by_collection: dict[str, set[str]] = defaultdict(set)
-        for row in rows:
-            by_collection[row.collection].add(row.chunk_key)
-        for name, keys in by_collection.items():
-            self.vectors.delete(name, sorted(keys))
-            if kept := self.vectors.present(name, sorted(keys)):
-                raise IndexDamaged(f"The vector index kept {len(kept)} passages that were deleted: run `kura repair`.")
-        if rows:
-            with writing(self.engine) as connection:
-                connection.execute(text("DELETE FROM outbox WHERE id <= :last"), {"last": rows[-1].id})
-
-    # --- the steps ---
+        """See `retrieval/outbox.py`."""
+        outbox.work_off(self.engine, lambda: self.vectors)
 
     def _answering_or_first(self) -> Generation:
         with reading(self.engine) as connection:
@@ -366,7 +343,7 @@ class Index:
         keys = [key for _, key in authority.chunk_ids(connection, version_id)]
         for one in generations.every(connection):
             for reader_set in authority.reader_sets(connection):
-                self.forget(connection, one.collection(reader_set), keys)
+                outbox.forget(connection, one.collection(reader_set), keys)
         authority.delete_version(connection, version_id)
 
     def _retire(self, connection: Connection, document_id: str, lives: Sequence[Live]) -> None:
@@ -378,7 +355,7 @@ class Index:
             chunks = authority.chunk_ids(connection, live.version_id)
             table = WordTable(live.generation.id, reader_set)
             words.delete(connection, table, [id_ for id_, _ in chunks])
-            self.forget(connection, live.generation.collection(reader_set), [key for _, key in chunks])
+            outbox.forget(connection, live.generation.collection(reader_set), [key for _, key in chunks])
             generations.unpoint(connection, live.generation, document_id)
         for version_id in {live.version_id for live in lives}:
             if not generations.is_live(connection, version_id):
@@ -399,12 +376,12 @@ class Index:
                     vectors[live.generation.collection(target)].update(stored)
         with writing(self.engine) as connection:
             for name, stored in vectors.items():
-                self.forget(connection, name, list(stored))
+                outbox.forget(connection, name, list(stored))
         for name, stored in vectors.items():
             self.send(name, list(stored), list(stored.values()))
         with writing(self.engine) as connection:
             for name, stored in vectors.items():
-                self.keep(connection, name, list(stored))
+                outbox.keep(connection, name, list(stored))
             for document_id, origin, lives in moving:
                 for live in lives:
                     chunks = authority.chunk_ids(connection, live.version_id)
@@ -412,7 +389,7 @@ class Index:
                     words.ensure(connection, table)
                     former = WordTable(live.generation.id, origin)
                     words.move(connection, [id_ for id_, _ in chunks], former, table)
-                    self.forget(connection, live.generation.collection(origin), [key for _, key in chunks])
+                    outbox.forget(connection, live.generation.collection(origin), [key for _, key in chunks])
                 connection.execute(
                     text("UPDATE documents SET reader_set_id = :s WHERE id = :id"), {"s": target, "id": document_id}
                 )

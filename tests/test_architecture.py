@@ -23,7 +23,7 @@ HOMES = {
     "discord": re.compile(r"bot/discord_bot/.*"),
     "fastapi": re.compile(r"bot/web/.*"),
     "starlette": re.compile(r"bot/web/.*"),
-    "sqlalchemy": re.compile(r"retrieval/(database|authority|generations|building|passages|words|index|search)\.py|bot/(store|inspection)\.py"),
+    "sqlalchemy": re.compile(r"retrieval/(database|authority|generations|building|outbox|passages|words|index|search|checking|probing)\.py|bot/(store)\.py"),
     "alembic": re.compile(r"(retrieval|bot)/migrations/.*|retrieval/database\.py"),
     "wordllama": re.compile(r"models/embedders\.py"),
     "langchain_community": re.compile(r"never"),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from bot.errors import SettingsError
 from bot.settings import Settings, discord_token
-from bot.wiring.models import answer_model, make_embedder
+from bot.wiring.models import answer_model, embedder_spec, make_embedder, reopen_embedder
 from models.offline import forbid_telemetry
 from retrieval.access import EVERYBODY
 from retrieval.data_folder import DataFolder
@@ -23,7 +23,7 @@ from retrieval.data_folder import DataFolder
 if TYPE_CHECKING:
     from bot.assistant import Assistant
     from bot.bridge import Bridge
-    from ingest.sync import Ingestor, Progress
+    from bot.ingesting import Ingesting
     from retrieval.index import Index
     from retrieval.search import Searcher
 
@@ -46,12 +46,19 @@ class Kura:
 
     @cached_property
     def index(self) -> Index:
+        from ingest.sync import recipe
         from retrieval.index import Index
 
         embedder = make_embedder(self.settings)
         if isinstance(embedder, Closing):
             self._closing.callback(embedder.close)
-        index = Index(self.settings.data_dir, embedder)
+        index = Index(
+            self.settings.data_dir,
+            embedder,
+            recipe=recipe(self.settings.ingest.passage),
+            spec=embedder_spec(self.settings),
+            reopen=lambda spec: reopen_embedder(self.settings, spec),
+        )
         self._closing.callback(index.close)
         return index
 
@@ -65,12 +72,19 @@ class Kura:
     def assistant(self) -> Assistant:
         from bot.assistant import Assistant
         from bot.store import ConversationStore
+        from ingest.freshness import freshness
 
         model = answer_model(self.settings, self._closing, style=self._style, alone=self._alone)
         store = ConversationStore(self.settings.data_dir)
         self._closing.callback(store.close)
         self._closing.callback(self._bridge.close)  # the first to close: what it runs stands on all the others
-        return Assistant(searcher=self.searcher, store=store, bridge=self._bridge, model=model)
+        return Assistant(
+            searcher=self.searcher,
+            store=store,
+            bridge=self._bridge,
+            model=model,
+            freshness=freshness(self.index),
+        )
 
     @cached_property
     def _bridge(self) -> Bridge:
@@ -78,11 +92,15 @@ class Kura:
 
         return Bridge()
 
-    def ingestor(self, on_progress: Callable[[Progress], None]) -> Ingestor:
-        """An ingestor into this folder's index."""
-        from ingest.sync import Ingestor
+    @cached_property
+    def ingesting(self) -> Ingesting:
+        """What brings the sources of the settings up to date."""
+        from bot.ingesting import Ingesting
+        from bot.wiring.sources import configured, make_parser
 
-        return Ingestor(self.index, on_progress)
+        parser = make_parser(self.settings)
+        self._closing.callback(parser.close)
+        return Ingesting(self.index, parser, configured(self.settings), most_removed=self.settings.ingest.most_removed)
 
     def is_empty(self) -> bool:
         """Whether nothing was ever ingested."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 from contextlib import ExitStack, closing
@@ -14,7 +15,7 @@ from bot.errors import SettingsError
 from bot.generating import AnswerModel, ModelCall
 from bot.identity import ANONYMOUS
 from bot.prompting import Budget
-from bot.settings import Settings
+from bot.settings import EmbedderSettings, Settings
 from bot.settings_file import is_secret, masked
 from bot.wiring.components import ComponentChat, ComponentEmbeddings, make_component
 from models.cards import ModelCard, local_chat, starter_chat
@@ -303,6 +304,21 @@ def make_embedder(settings: Settings) -> Embedder:
         n_gpu_layers=settings.model.gpu_layers,
         languages=chosen.languages,
     )
+
+
+def embedder_spec(settings: Settings) -> str:
+    """What the embedder that is set is opened from again once the settings name another; holds no secret."""
+    chosen = settings.embedder.model_dump(mode="json")
+    chosen["arguments"] = {key: value for key, value in chosen["arguments"].items() if not is_secret(key)}
+    return json.dumps(chosen, ensure_ascii=False, sort_keys=True)
+
+
+def reopen_embedder(settings: Settings, spec: str) -> Embedder:
+    """The embedder that `embedder_spec` told of; secrets come from the settings. Raises SettingsError, ModelFileError."""
+    stored = json.loads(spec)
+    secrets = {key: value for key, value in settings.embedder.arguments.items() if is_secret(key)}
+    stored["arguments"] = {**secrets, **stored["arguments"]} if stored["component"] else {}
+    return make_embedder(settings.model_copy(update={"embedder": EmbedderSettings.model_validate(stored)}))
 
 
 def _component_name(settings: Settings) -> str:

@@ -1,6 +1,6 @@
 """What a source is: something that lists items and hands out their bytes. Knows no kind of source, format or index.
 
-One module for each kind: `folder`, `git`, `web`, `loader` (any LangChain `BaseLoader`); an upload is a folder that the
+One module for each kind: `folder`, `git`, `web`, `component` (any LangChain `BaseLoader`); an upload is a folder that the
 server itself fills. A source holds no text of its own longer than one sync needs it: what is deleted must be gone.
 """
 

@@ -68,6 +68,12 @@ def test_settings_are_frozen() -> None:
         ('[model]\nanswer_style = "poem"\n', "model.answer_style"),
         ('[model]\nsha256 = "abc"\n', "model.sha256"),
         ('[[sources]]\nname = "a"\npath = ""\n', "the path is empty"),
+        ('[[sources]]\nname = "a"\n', "sources.0: a is of kind \"folder\" and needs path"),
+        ('[[sources]]\nname = "a"\nkind = "git"\n', "needs repository"),
+        ('[[sources]]\nname = "a"\nkind = "web"\npath = "x"\n', 'path is for sources of kind = "folder"'),
+        ('[[sources]]\nname = "a/b"\npath = "x"\n', "sources.0.name"),
+        ('[[sources]]\nname = "a"\npath = "x"\nschedule = "soon"\n', "sources.0"),
+        ("[ingest]\nmost_removed = 2\n", "ingest.most_removed"),
     ],
 )
 def test_a_wrong_file_gets_one_sentence_naming_the_key(text: str, says: str) -> None:

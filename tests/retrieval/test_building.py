@@ -70,6 +70,8 @@ def test_going_back_is_one_step_and_brings_back_nothing_of_the_past(two: Index) 
     assert builder.switch(1).fingerprint == HashingEmbeddings(64).fingerprint
     assert found(searcher, "hotel limit bus") == ["The hotel limit is 210 EUR."]
     assert found(searcher, "parking free") == ["Parking is free."]
+    assert not builder.wanted()  # who went back is not brought forward again by the next ingest
+    assert builder.switch(made.id).id == made.id
     two.tidy(purge=True)
     assert consistent(two)
 

@@ -3,10 +3,9 @@
 What an older Kura made becomes the first generation, if there is anything; nothing is embedded or read again.
 """
 
-import json
+from hashlib import sha256
 
 from alembic import op
-from sqlalchemy import text
 
 revision = "0002_generations"
 down_revision = "0001_documents"
@@ -49,9 +48,9 @@ def upgrade() -> None:
         if statement.strip():
             op.execute(statement)
     connection = op.get_bind()
-    made_by = connection.execute(text("SELECT value FROM state WHERE key = 'embedder'")).scalar()
+    made_by = connection.exec_driver_sql("SELECT value FROM state WHERE key = 'embedder'").scalar()
     broken_off = made_by == "(rebuilding)"
-    sets = connection.execute(text("SELECT id FROM reader_sets")).scalars().all()
+    sets = connection.exec_driver_sql("SELECT id FROM reader_sets").scalars().all()
     if made_by and not broken_off:
         _first_generation(str(made_by), [int(one) for one in sets])
     else:  # nothing was ever put, or a rebuild broke off: `kura repair` finds the texts, no index
@@ -80,20 +79,11 @@ def _first_generation(made_by: str, sets: list[int]) -> None:
 
 
 def _generation(made_by: str, *, ready: bool) -> None:
-    from hashlib import sha256
-
-    connection = op.get_bind()
-    connection.execute(
-        text(
-            "INSERT INTO generations SELECT 1, :f, coalesce(max(recipe), ''), :e, :c, :r, coalesce(max(created_at), '')"
-            " FROM versions"
-        ),
-        {
-            "f": made_by,
-            "e": json.dumps(None),
-            "c": f"v{sha256(made_by.encode()).hexdigest()[:16]}",
-            "r": ready,
-        },
+    collections = f"v{sha256(made_by.encode()).hexdigest()[:16]}"
+    op.get_bind().exec_driver_sql(
+        "INSERT INTO generations SELECT 1, ?, coalesce(max(recipe), ''), '', ?, ?, coalesce(max(created_at), '')"
+        " FROM versions",
+        (made_by, collections, ready),
     )
     op.execute("INSERT INTO state VALUES ('generation', '1')")
 

@@ -1,0 +1,70 @@
+"""`kura index list|switch|drop`: the generations of the index, one of which answers."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from bot.cli.options import Config, DataDir, Json, settings
+
+index_app = typer.Typer(
+    no_args_is_help=True,
+    help="Generations of the index: another embedder or size of passages makes a new one beside the one that answers.",
+)
+
+Number = Annotated[int, typer.Argument(metavar="NUMBER", min=1, help="As `kura index list` shows it.")]
+
+
+@index_app.command("list")
+def list_generations(
+    context: typer.Context, as_json: Json = False, data_dir: DataDir = None, config: Config = None
+) -> None:
+    """What generations there are, and which one answers."""
+    from bot.cli.output import print_json, printable
+    from bot.inspection import describe_generations
+
+    found = describe_generations(settings(context, data_dir, config))
+    if as_json:
+        print_json([one.as_json() for one in found])
+        return
+    for one in found:
+        sign, state = ("*", "answers") if one.answers else (" ", "ready" if one.ready else "not whole yet")
+        typer.echo(
+            f"{sign} {one.number}  {state}: {one.documents} documents, {one.chunks} passages, embedder"
+            f" {printable(one.embedder)}, made by {printable(one.recipe) or 'an older Kura'}, {one.created_at or ''}".rstrip(
+                ", "
+            )
+        )
+    if not found:
+        typer.echo("Nothing has been ingested yet: run `kura ingest FOLDER`.")
+
+
+@index_app.command("switch")
+def switch(context: typer.Context, number: Number, data_dir: DataDir = None, config: Config = None) -> None:
+    """Let another generation answer; what changed since it last did is taken in first."""
+    from bot.wiring import open_kura
+    from retrieval.building import Builder
+
+    chosen = settings(context, data_dir, config)
+    with open_kura(chosen, holder="kura index switch") as kura:
+        made = Builder(kura.index).switch(number)
+        differs = Builder(kura.index).wanted()
+    typer.echo(f"Generation {made.id} answers now (embedder {made.fingerprint}).")
+    if differs:
+        typer.echo(
+            "The settings want another embedder or size of passages: the next `kura ingest` makes a new generation unless"
+            " they are set back.",
+            err=True,
+        )
+
+
+@index_app.command("drop")
+def drop(context: typer.Context, number: Number, data_dir: DataDir = None, config: Config = None) -> None:
+    """Remove a generation that does not answer, with its words and vectors."""
+    from bot.wiring import open_kura
+    from retrieval.building import Builder
+
+    with open_kura(settings(context, data_dir, config), holder="kura index drop") as kura:
+        Builder(kura.index).drop(number)
+    typer.echo(f"Generation {number} is gone.")

@@ -1,0 +1,164 @@
+"""One ingest from door to door: which sources, in which order, and what happens to the index itself."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from bot.errors import SettingsError
+from bot.ingesting import Ingesting, IngestRequest, Outcome
+from ingest.errors import SourceError
+from ingest.fakes import InlineParser
+from ingest.sources import Content, Listing, Source, SourceItem
+from ingest.sources.folder import FolderSource
+from ingest.sync import Feed
+from models.fakes import HashingEmbeddings
+from retrieval import generations
+from retrieval.access import EVERYBODY, Principal, Readers
+from retrieval.database import reading
+from retrieval.index import Index
+from retrieval.search import Searcher
+
+ALL, HR = Readers(frozenset({EVERYBODY})), Readers(frozenset({"hr"}))
+SOMEBODY = Principal("somebody", frozenset({EVERYBODY}))
+IN_HR = Principal("mori", frozenset({EVERYBODY, "hr"}))
+
+
+@dataclass
+class Shelf:
+    """A source that holds what it is given."""
+
+    texts: dict[str, str]
+    root: str = "shelf://one"
+    closed: int = 0
+    down: bool = False
+
+    def list(self, known: Mapping[str, str]) -> Listing:
+        if self.down:
+            raise SourceError("The shelf is down.")
+        return Listing(tuple(SourceItem(name, text, f"shelf://{name}", name) for name, text in self.texts.items()))
+
+    def read(self, item: SourceItem) -> Content:
+        return Content(self.texts[item.item].encode(), self.texts[item.item])
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@dataclass
+class Configured:
+    name: str
+    readers: Readers = ALL
+    path: Path | None = None
+    shelf: Shelf | None = None
+    kind: str = "folder"
+    forgotten: bool = False
+    apart: list[Collection[Path]] = field(default_factory=list)
+
+    def forget(self) -> None:
+        self.forgotten = True
+
+    def feed(self, apart: Collection[Path] = ()) -> Feed:
+        self.apart.append(apart)
+        source: Source = self.shelf or FolderSource(self.path or Path(), apart=apart)
+        return Feed(self.name, self.kind, source, self.readers)
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Iterator[Index]:
+    (tmp_path / "index").mkdir()
+    opened = Index(tmp_path / "index", HashingEmbeddings(), recipe="1")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    folder = tmp_path / "docs"
+    (folder / "people").mkdir(parents=True)
+    (folder / "travel.md").write_text("# Travel\n\nThe hotel limit is 180 EUR a night.\n")
+    (folder / "people" / "pay.md").write_text("# Pay\n\nSalaries are reviewed in April.\n")
+    return folder
+
+
+def ingest(index: Index, sources: list[Configured], request: IngestRequest | None = None) -> Outcome:
+    made = Ingesting(index, InlineParser(), sources, most_removed=0.3)
+    return made.run(request or IngestRequest(), lambda _: None)
+
+
+def titles(index: Index, query: str, principal: Principal = SOMEBODY) -> set[str]:
+    return {hit.title for hit in Searcher(index).search(query, principal=principal, k=10).hits if hit.words > 0}
+
+
+def test_every_configured_source_is_read_and_one_that_fails_keeps_no_other_from_it(index: Index, docs: Path) -> None:
+    down = Configured("down", shelf=Shelf({}, down=True))
+    shelf = Shelf({"a.md": "# Parking\n\nSpaces are in the yard.\n"})
+    outcome = ingest(index, [down, Configured("docs", path=docs), Configured("shelf", shelf=shelf, kind="loader")])
+    assert outcome.faults == {"down": "The shelf is down."}
+    assert not outcome.whole
+    assert {report.source for report in outcome.reports} == {"docs", "shelf"}
+    assert titles(index, "hotel limit spaces") == {"Travel", "Parking"}
+    assert shelf.closed
+
+
+def test_one_source_can_be_named_and_an_unknown_name_is_said(index: Index, docs: Path) -> None:
+    sources = [Configured("docs", path=docs), Configured("shelf", shelf=Shelf({"a.md": "# A\n\nText.\n"}))]
+    outcome = ingest(index, sources, IngestRequest(sources=("shelf",)))
+    assert [report.source for report in outcome.reports] == ["shelf"]
+    with pytest.raises(SettingsError, match="known are docs, shelf"):
+        ingest(index, sources, IngestRequest(sources=("nope",)))
+
+
+def test_an_inner_source_keeps_its_readers_when_an_outer_path_is_ingested(index: Index, docs: Path) -> None:
+    people = Configured("people", HR, docs / "people")
+    outcome = ingest(index, [people], IngestRequest(paths=(docs,)))
+    assert [report.source for report in outcome.reports] == ["people", "docs"]
+    assert titles(index, "salaries april") == set()
+    assert titles(index, "salaries april", IN_HR) == {"Pay"}
+
+
+def test_an_inner_source_that_fails_is_not_taken_in_by_the_outer_one(index: Index, docs: Path) -> None:
+    (docs / "people" / "pay.md").rename(docs / "people" / "pay.unknown")
+    outcome = ingest(index, [Configured("people", HR, docs / "people"), Configured("docs", path=docs)])
+    assert list(outcome.faults) == ["people"]
+    (docs / "people" / "pay.unknown").rename(docs / "people" / "pay.md")
+    ingest(index, [Configured("people", HR, docs / "people"), Configured("docs", path=docs)])
+    assert titles(index, "salaries april") == set()
+
+
+def test_a_dry_run_changes_nothing_and_makes_no_generation(index: Index, docs: Path) -> None:
+    outcome = ingest(index, [Configured("docs", path=docs)], IngestRequest(dry_run=True))
+    assert outcome.reports[0].added == ("people/pay.md", "travel.md")
+    assert titles(index, "hotel") == set()
+
+
+def numbers(index: Index) -> list[int]:
+    with reading(index.engine) as connection:
+        return [one.id for one in generations.every(connection)]
+
+
+def test_another_recipe_makes_a_generation_with_every_document(index: Index, docs: Path) -> None:
+    gone = Configured("gone", shelf=Shelf({"a.md": "# Parking\n\nSpaces are in the yard.\n"}), kind="loader")
+    ingest(index, [Configured("docs", path=docs), gone])
+    index.recipe = "2"
+    assert gone.shelf
+    gone.shelf.down = True
+    outcome = ingest(index, [Configured("docs", path=docs), gone])
+    assert "generation 2" in outcome.generation
+    assert "1 could not be read anew" in outcome.generation
+    assert titles(index, "hotel limit spaces") == {"Travel", "Parking"}
+    assert ingest(index, [Configured("docs", path=docs)]).generation == ""
+    index.recipe = "3"
+    ingest(index, [Configured("docs", path=docs)])
+    assert numbers(index) == [2, 3]  # the former one is kept, those before it are not
+
+
+def test_a_removed_source_is_forgotten_with_what_it_remembers(index: Index, docs: Path) -> None:
+    source = Configured("docs", path=docs)
+    ingest(index, [source])
+    assert Ingesting(index, InlineParser(), [source], most_removed=0.3).remove("docs") == 2
+    assert source.forgotten
+    assert titles(index, "hotel") == set()
