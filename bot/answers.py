@@ -36,6 +36,8 @@ class Citation:
     quote: str
     start: int
     end: int
+    changed: bool = False
+    """The file has changed since it was read, or cannot be looked at now."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Protocol
 from uuid import uuid4
 
 from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackHandler
@@ -43,8 +44,8 @@ from bot.prompting import Prompt
 from bot.store import ConversationStore, Turn
 from models.engine import EngineState, Waiting
 from retrieval.access import Principal
-from retrieval.authority import StoredDocument
 from retrieval.documents import Hit
+from retrieval.passages import StoredDocument
 from retrieval.search import Found, Searcher
 
 MAX_QUESTION = 4_000
@@ -76,6 +77,16 @@ class _Weighed:
     @property
     def sufficient(self) -> bool:
         return self.evidence.score >= ENOUGH and bool(self.evidence.spans)
+
+
+class Freshness(Protocol):
+    """Looks at the files that hits come from; `ingest/freshness.py` does. Blocking."""
+
+    def standing(self, hits: Sequence[Hit]) -> list[Hit]:
+        """The hits whose files are still there."""
+
+    def changed(self, hits: Sequence[Hit]) -> set[str]:
+        """The documents (by id) that have changed since they were read; may read files, so only what is cited."""
 
 
 class _Declined:
@@ -138,7 +149,7 @@ def check_question(text: str) -> None:
 
 
 class Assistant:
-    """Answers questions from what the principal may read."""
+    """Answers questions from what the principal may read. Without `freshness` no file is looked at before it is quoted."""
 
     def __init__(
         self,
@@ -148,8 +159,10 @@ class Assistant:
         bridge: Bridge,
         model: AnswerModel,
         callbacks: Sequence[BaseCallbackHandler] = (),
+        freshness: Freshness | None = None,
     ) -> None:
         self._searcher = searcher
+        self._freshness = freshness
         self._store = store
         self._bridge = bridge
         self._model = model
@@ -201,7 +214,7 @@ class Assistant:
     async def search(self, text: str, *, principal: Principal, k: int = 10) -> list[Hit]:
         """The `k` best passages; raises BadQuestion."""
         check_question(text)
-        found = await self._bridge.run(lambda: self._searcher.search(text, principal=principal, k=k))
+        found = await self._bridge.run(lambda: self._found(text, principal=principal, k=k))
         return list(found.hits)
 
     async def document(self, document_id: str, *, principal: Principal) -> StoredDocument:
@@ -222,6 +235,21 @@ class Assistant:
         return question if begun else replace(question, thread=new_thread())
 
     # --- the steps ---
+
+    def _found(self, query: str, *, principal: Principal, k: int) -> Found:
+        """What a search finds, without documents whose files are gone."""
+        found = self._searcher.search(query, principal=principal, k=k)
+        return replace(found, hits=tuple(self._freshness.standing(found.hits))) if self._freshness else found
+
+    async def _marked(self, citations: Sequence[Citation], hits: Sequence[Hit]) -> list[Citation]:
+        """The citations, those of files that have changed marked so."""
+        cited = {one.document_id for one in citations}
+        looked_at = [hit for hit in hits if hit.document_id in cited]
+        if self._freshness is None or not looked_at:
+            return list(citations)
+        freshness = self._freshness
+        changed = await self._bridge.run(lambda: freshness.changed(looked_at))
+        return [replace(one, changed=one.document_id in changed) for one in citations]
 
     async def _answer(self, course: _Course, config: RunnableConfig) -> AsyncGenerator[Event, None]:
         # 1. What to search for: a follow-up is made to stand alone.
@@ -251,7 +279,8 @@ class Assistant:
             yield Refused(answer)
             return
         # The quote style, and what is left when nothing the model said stands in the passages.
-        pieces, citations = quoting.compose(weighed.evidence.spans)
+        pieces, composed = quoting.compose(weighed.evidence.spans)
+        citations = await self._marked(composed, weighed.found.hits)
         answer = course.answer("".join(pieces), "quote", citations=citations)
         await self._keep(course, weighed, answer)
         for piece in pieces:
@@ -269,7 +298,7 @@ class Assistant:
         principal = recalled.question.principal
 
         def work(query: str) -> _Weighed:
-            found = self._searcher.search(query, principal=principal, k=PASSAGES)
+            found = self._found(query, principal=principal, k=PASSAGES)
             evidence = weigh(query, found.hits, found.rarity)
             if query != recalled.question.text:
                 evidence = followup.focus(
@@ -329,7 +358,8 @@ class Assistant:
                 course.first_token()
                 yield Delta(piece)
         if prose.citations:
-            answer = course.answer(prose.text, "generate", citations=prose.citations, usage=usage)
+            citations = await self._marked(prose.citations, weighed.found.hits)
+            answer = course.answer(prose.text, "generate", citations=citations, usage=usage)
             await self._keep(course, weighed, answer)
             yield Done(answer)
         elif prose.declined:

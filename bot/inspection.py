@@ -6,13 +6,10 @@ import os
 import shutil
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
-
-from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DatabaseError
 
 from bot.errors import explain
 from bot.settings import Settings
@@ -20,12 +17,12 @@ from bot.wiring import listen
 from bot.wiring.models import engine_options, made_index, make_embedder, running_card, speed_book
 from models.errors import ModelError
 from models.gguf import check
-from retrieval import authority, words
-from retrieval.chroma import VectorIndex
+from retrieval import generations
+from retrieval.checking import StoredSource, index_faults, stored_sources
 from retrieval.data_folder import DataFolder
 from retrieval.database import open_database, reading
 from retrieval.errors import DataFolderHeld
-from retrieval.index import DATABASE, MIGRATIONS, VECTORS, collection_name
+from retrieval.index import DATABASE, MIGRATIONS, VECTORS
 
 LEAST_FREE_BYTES = 500 * 2**20
 """Less than this, and an ingest may fill the disk."""
@@ -61,6 +58,23 @@ class Status:
 
 
 @dataclass(frozen=True, slots=True)
+class GenerationStatus:
+    """One generation of the index, as `kura index list` shows it."""
+
+    number: int
+    answers: bool
+    ready: bool
+    documents: int
+    chunks: int
+    embedder: str
+    recipe: str
+    created_at: str | None
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """One line of `kura doctor`."""
 
@@ -77,9 +91,10 @@ def describe(settings: Settings) -> Status:
     if (folder / DATABASE).is_file():
         engine = open_database(folder / DATABASE, MIGRATIONS)
         try:
+            sources = [_source_status(one) for one in stored_sources(engine)]
             with reading(engine) as connection:
-                documents, chunks = _counts(connection)
-                sources = [_source_status(connection, source) for source in authority.sources(connection)]
+                current = generations.current(connection)
+                documents, chunks = generations.counts(connection, current) if current else (0, 0)
         finally:
             engine.dispose()
     chosen, named = settings.model, settings.embedder
@@ -94,6 +109,31 @@ def describe(settings: Settings) -> Status:
         bytes=size,
         sources=sources,
     )
+
+
+def describe_generations(settings: Settings) -> list[GenerationStatus]:
+    """Every generation, oldest first; reads SQLite only."""
+    if not (settings.data_dir / DATABASE).is_file():
+        return []
+    engine = open_database(settings.data_dir / DATABASE, MIGRATIONS)
+    try:
+        with reading(engine) as connection:
+            current = generations.current(connection)
+            return [
+                GenerationStatus(
+                    number=one.id,
+                    answers=one == current,
+                    ready=one.ready,
+                    documents=(counted := generations.counts(connection, one))[0],
+                    chunks=counted[1],
+                    embedder=one.fingerprint,
+                    recipe=one.recipe,
+                    created_at=one.created_at.isoformat() if one.created_at else None,
+                )
+                for one in generations.every(connection)
+            ]
+    finally:
+        engine.dispose()
 
 
 def _model_name(settings: Settings) -> str:
@@ -200,23 +240,25 @@ def _index(settings: Settings) -> str:
         return "nothing ingested yet"
     engine = open_database(folder / DATABASE, MIGRATIONS)
     try:
-        # Before the whole file: SQLite's own check finds this damage too, and only this kind can be mended here.
-        for problem in _damaged_words(engine):
-            raise _Fault(f"{problem}: run `kura repair`")
+        held = _held_by(folder)
+        if held:
+            faults = index_faults(engine, None, deep=False)
+        else:
+            with DataFolder(folder, holder="kura doctor"):
+                faults = index_faults(engine, folder / VECTORS, deep=False)
+        if faults:
+            advice = "" if faults[0].kind == "file" else ": run `kura repair`"
+            raise _Fault(f"{faults[0].sentence}{advice}")
         with reading(engine) as connection:
-            broken = connection.execute(text("PRAGMA quick_check")).scalar()
-            if broken != "ok":
-                raise _Fault(
-                    f"{folder / DATABASE} is damaged ({broken}): restore it from a backup, or delete it and ingest again"
-                )
-            for problem in _differences(connection):
-                raise _Fault(f"{problem}: run `kura repair`")
-            documents, chunks = _counts(connection)
-            if _held_by(folder):
-                return f"{documents} documents, {chunks} passages; words agree; vectors not looked at, the folder is in use"
-            for problem in _vector_differences(connection, settings):
-                raise _Fault(f"{problem}: run `kura repair`")
-        return f"{documents} documents, {chunks} passages; words and vectors agree"
+            current = generations.current(connection)
+            documents, chunks = generations.counts(connection, current) if current else (0, 0)
+        if current and not made_index(settings, current.fingerprint):
+            raise _Fault(
+                f"the index was made with the embedder {current.fingerprint}, which is not the one that is set: run"
+                " `kura ingest` or `kura repair` to make it anew"
+            )
+        seen = "words agree; vectors not looked at, the folder is in use" if held else "words and vectors agree"
+        return f"{documents} documents, {chunks} passages; {seen}"
     finally:
         engine.dispose()
 
@@ -239,81 +281,16 @@ def _discord(settings: Settings) -> str:
     return f"{'a token is set' if discord_token(settings) else 'no token, so no bot'}; it {may}"
 
 
-def _counts(connection: Connection) -> tuple[int, int]:
-    documents = connection.execute(
-        text("SELECT count(*) FROM documents WHERE live_version_id IS NOT NULL")
-    ).scalar_one()
-    chunks = connection.execute(
-        text("SELECT count(*) FROM chunks c JOIN documents d ON d.live_version_id = c.version_id")
-    ).scalar_one()
-    return int(documents), int(chunks)
-
-
-def _source_status(connection: Connection, source: authority.Source) -> SourceStatus:
+def _source_status(one: StoredSource) -> SourceStatus:
+    source = one.source
     return SourceStatus(
         name=source.name,
         root=source.root,
         readers=sorted(source.readers.groups),
         discord=source.readers.discord,
-        documents=len(authority.manifest(connection, source.id)),
+        documents=len(one.known),
         synced_at=source.synced_at.isoformat() if source.synced_at else None,
     )
-
-
-def _live(connection: Connection, reader_set: int) -> dict[int, str]:
-    """Internal id and key of every live chunk of a set of readers."""
-    rows = connection.execute(
-        text(
-            "SELECT c.id, c.key FROM chunks c JOIN documents d ON d.live_version_id = c.version_id"
-            " WHERE d.reader_set_id = :set"
-        ),
-        {"set": reader_set},
-    )
-    return {row.id: row.key for row in rows}
-
-
-def _differences(connection: Connection) -> Iterator[str]:
-    for reader_set, readers in authority.reader_sets(connection).items():
-        live = set(_live(connection, reader_set))
-        found = words.chunk_ids(connection, reader_set)
-        if live != found:
-            yield f"the words of {readers.key} lack {len(live - found)} passages and hold {len(found - live)} too many"
-
-
-def _damaged_words(engine: Engine) -> list[str]:
-    """FTS5's own check of each word table, in a transaction that keeps nothing."""
-    with reading(engine) as connection:
-        sets = authority.reader_sets(connection)
-    problems = []
-    for reader_set, readers in sets.items():
-        table = f"words_{reader_set}"
-        with engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-            try:
-                connection.exec_driver_sql(f"INSERT INTO {table}({table}) VALUES ('integrity-check')")
-            except DatabaseError as error:
-                problems.append(f"the words of {readers.key} are damaged ({error.orig})")
-            finally:
-                connection.rollback()
-    return problems
-
-
-def _vector_differences(connection: Connection, settings: Settings) -> Iterator[str]:
-    folder = settings.data_dir
-    made_by = authority.get_state(connection, "embedder") or ""
-    if made_by and not made_index(settings, made_by):
-        yield f"the index was made with the embedder {made_by}, which is not the one that is set"
-        return
-    with DataFolder(folder, holder="kura doctor"):
-        vectors = VectorIndex(folder / VECTORS)
-        try:
-            for reader_set, readers in authority.reader_sets(connection).items():
-                live = set(_live(connection, reader_set).values())
-                found = vectors.keys(collection_name(made_by, reader_set))
-                if live != found:
-                    yield f"the vectors of {readers.key} lack {len(live - found)} passages and hold {len(found - live)} too many"
-        finally:
-            vectors.close()
 
 
 def _held_by(folder: Path) -> str | None:

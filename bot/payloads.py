@@ -31,6 +31,7 @@ class CitationPayload(BaseModel):
     quote: str
     start: int
     end: int
+    changed: bool = Field(description="The file has changed since it was read, or cannot be looked at now.")
 
 
 class NearestPayload(BaseModel):
@@ -143,6 +144,7 @@ def _citation(citation: Citation) -> CitationPayload:
         quote=citation.quote,
         start=citation.start,
         end=citation.end,
+        changed=citation.changed,
     )
 
 

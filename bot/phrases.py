@@ -15,3 +15,8 @@ def refusal(question: str, nearest: Sequence[Nearest]) -> str:
         return said + ("近い文書: " + "、".join(f"「{one.title}」" for one in nearest) if nearest else "")
     said = "The documents do not answer this question."
     return said + (" Nearest: " + "; ".join(one.title for one in nearest) + "." if nearest else "")
+
+
+def changed(question: str) -> str:
+    """Says of a citation that its document is not what it was when it was read."""
+    return "読み込み後に変更されています" if language(question) == "ja" else "the file has changed since it was read"

@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from bot.cli import ask, ingest, inspect, serve
+from bot.cli import ask, ingest, inspect, serve, verify
+from bot.cli.index import index_app
 from bot.cli.models import models_app
 from bot.cli.options import Config, DataDir, Global
 from models.offline import forbid_telemetry
@@ -48,10 +49,12 @@ app.command("show")(ask.show)
 app.command("serve")(serve.serve)
 app.command("status")(inspect.status)
 app.command("doctor")(inspect.doctor)
-app.command("repair")(ingest.repair)
+app.command("verify")(verify.verify)
+app.command("repair")(verify.repair)
 config_app = typer.Typer(no_args_is_help=True, help="The settings in force.")
 config_app.command("show")(inspect.config_show)
 app.add_typer(config_app, name="config")
+app.add_typer(index_app, name="index")
 app.add_typer(models_app, name="models")
 
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.text import Text
 
+from bot import phrases
+
 if TYPE_CHECKING:
     from bot.answers import Answer, Citation
     from retrieval.documents import Hit
@@ -51,18 +53,20 @@ def place(address: str, line: int, page: int | None) -> str:
     return f"{path} p. {page}" if page else f"{path}:{line}"
 
 
-def print_citations(console: Console, citations: Sequence[Citation]) -> None:
+def print_citations(console: Console, citations: Sequence[Citation], question: str = "") -> None:
     """The numbered citations of an answer: title, heading path, file and line."""
     for citation in citations:
         line = Text(f"  [{citation.n}] ", style="cyan")
         line.append(printable(" › ".join((citation.title, *_new(citation.title, citation.heading)))), style="bold")
         line.append(f"  {printable(place(citation.address, citation.line, citation.page))}", style="dim")
+        if citation.changed:
+            line.append(f"  ({phrases.changed(question)})", style="yellow")
         console.print(line)
 
 
 def print_sources(console: Console, answer: Answer) -> None:
     """What stands under an answer: its citations, or for a refusal the documents that came near."""
-    print_citations(console, answer.citations)
+    print_citations(console, answer.citations, answer.question)
     for document in answer.nearest:
         console.print(
             Text(f"  ~ {printable(document.title)}  {printable(place(document.address, 1, None))}", style="dim")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, urlsplit
 
+from bot import phrases
 from bot.answers import Answer, Citation
 from bot.discord_bot.escaping import break_mentions, literal, prose, without_code
 from bot.discord_bot.splitting import split
@@ -28,7 +29,7 @@ def render(answer: Answer) -> list[str]:
     Returns at least one piece, each of at most 2,000 characters and not blank.
     """
     text = prose(answer.text) if answer.style == "generate" else literal(answer.text)
-    sources = [_citation(citation) for citation in answer.citations]
+    sources = [_citation(citation, answer.question) for citation in answer.citations]
     sources += [f"{_SMALL}• {without_code(near.title)} · {_address(near.address)}" for near in answer.nearest]
     return split("\n\n".join(part for part in (text.strip(), "\n".join(sources)) if part)) or ["…"]
 
@@ -38,11 +39,12 @@ def render_sentence(sentence: str) -> list[str]:
     return split(without_code(sentence)) or ["…"]
 
 
-def _citation(citation: Citation) -> str:
+def _citation(citation: Citation, question: str) -> str:
     where = " › ".join(without_code(step) for step in (citation.title, *citation.heading) if step.strip())
     page = "" if citation.page is None else f", p. {citation.page}"
     line = f":{citation.line}" if citation.page is None and not _is_link(citation.address) else ""
-    return f"{_SMALL}[{citation.n}] {where} · {_address(citation.address, line)}{page}"
+    changed = f" ({phrases.changed(question)})" if citation.changed else ""
+    return f"{_SMALL}[{citation.n}] {where} · {_address(citation.address, line)}{page}{changed}"
 
 
 def _address(address: str, line: str = "") -> str:

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from bot.answers import Answer, Done, Event, Question, Refused
-from bot.assistant import Assistant
+from bot.assistant import Assistant, Freshness
 from bot.bridge import Bridge
 from bot.generating import AnswerModel
 from bot.store import ConversationStore
+from ingest.fakes import InlineParser
+from ingest.folders import Folders
 from ingest.sync import Ingestor
 from models.fakes import HashingEmbeddings, ScriptedChat
 from retrieval.access import EVERYBODY, Principal, Readers
@@ -62,8 +64,9 @@ def docs(tmp_path: Path) -> Path:
 def index(tmp_path: Path, docs: Path) -> Iterator[Index]:
     (tmp_path / "data").mkdir()
     opened = Index(tmp_path / "data", HashingEmbeddings())
-    Ingestor(opened).ingest(docs / "people", readers=Readers(frozenset({"hr"})))
-    Ingestor(opened).ingest(docs)
+    folders = Folders(Ingestor(opened, InlineParser()))
+    folders.ingest(docs / "people", readers=Readers(frozenset({"hr"})))
+    folders.ingest(docs)
     yield opened
     opened.close()
 
@@ -74,7 +77,10 @@ def make_assistant(index: Index, tmp_path: Path) -> Iterator[Callable[..., Assis
     store, bridge = ConversationStore(tmp_path / "data"), Bridge()
 
     def make(
-        chat: ScriptedChat | None = None, context_length: int = 4096, callbacks: tuple[object, ...] = ()
+        chat: ScriptedChat | None = None,
+        context_length: int = 4096,
+        callbacks: tuple[object, ...] = (),
+        freshness: Freshness | None = None,
     ) -> Assistant:
         def no_chat() -> ScriptedChat:
             raise AssertionError("the quote style ran the model")
@@ -87,7 +93,14 @@ def make_assistant(index: Index, tmp_path: Path) -> Iterator[Callable[..., Assis
             count_tokens=lambda text: len(text.split()) + len(text) // 4,
             arguments=lambda _: {},
         )
-        return Assistant(searcher=Searcher(index), store=store, bridge=bridge, model=model, callbacks=callbacks)  # type: ignore[arg-type]
+        return Assistant(
+            searcher=Searcher(index),
+            store=store,
+            bridge=bridge,
+            model=model,
+            callbacks=callbacks,  # type: ignore[arg-type]
+            freshness=freshness,
+        )
 
     yield make
     bridge.close()

@@ -17,6 +17,8 @@ from bot.errors import BadQuestion
 from bot.generating import AnswerModel
 from bot.identity import BearerTokens
 from bot.store import ConversationStore
+from ingest.fakes import InlineParser
+from ingest.folders import Folders
 from ingest.sync import Ingestor
 from models.errors import EngineFailed
 from models.fakes import ScriptedChat
@@ -77,7 +79,7 @@ def test_a_deleted_document_is_gone_from_the_very_next_answer(make_assistant: Ma
     assistant = make_assistant()
     assert not asyncio.run(answer_of(assistant, HOTEL)).refused
     (docs / "travel.md").unlink()
-    Ingestor(index).ingest(docs)
+    Folders(Ingestor(index, InlineParser())).ingest(docs)
     assert asyncio.run(answer_of(assistant, HOTEL)).refused
 
 

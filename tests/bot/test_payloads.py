@@ -45,6 +45,7 @@ def test_an_answer_has_the_fields_that_programs_outside_read() -> None:
                 "quote": "The cap is 180 EUR.",
                 "start": 40,
                 "end": 59,
+                "changed": False,
             }
         ],
         "nearest": [{"document_id": "d2", "title": "Meals", "address": "meals.md"}],
