@@ -22,6 +22,10 @@ class Client:
     name: str
     groups: frozenset[str]
     token_sha256: str
+    may_ingest: bool = False
+    """Whether it may start ingests, upload files, and see how they went."""
+    may_name_paths: bool = False
+    """Whether it may name paths of this machine to be ingested: the command line of whoever owns the data folder."""
 
 
 def new_thread() -> str:
@@ -52,12 +56,26 @@ class BearerTokens:
     def __call__(self, authorization: str | None) -> Principal:
         if authorization is None:
             return Principal(ANONYMOUS, frozenset({EVERYBODY}))
+        found = self._client(authorization)
+        if found is None:
+            raise NotAllowed("This token is not known here: check it, or ask without one for what everybody may read.")
+        return Principal(f"client:{found.name}", found.groups | {EVERYBODY})
+
+    def may_ingest(self, authorization: str | None) -> bool:
+        """Whether the header names a client that may start ingests; nobody without a token may."""
+        found = None if authorization is None else self._client(authorization)
+        return found is not None and found.may_ingest
+
+    def may_name_paths(self, authorization: str | None) -> bool:
+        """Whether the header is that of this machine's command line."""
+        found = None if authorization is None else self._client(authorization)
+        return found is not None and found.may_name_paths
+
+    def _client(self, authorization: str) -> Client | None:
         scheme, _, token = authorization.partition(" ")
         digest = sha256(token.strip().encode("utf-8", "surrogateescape")).hexdigest()
         found: Client | None = None
         for client in self._clients:  # all of them, so that the time taken tells nothing
             if hmac.compare_digest(client.token_sha256, digest):
                 found = client
-        if found is None or scheme.lower() != "bearer":
-            raise NotAllowed("This token is not known here: check it, or ask without one for what everybody may read.")
-        return Principal(f"client:{found.name}", found.groups | {EVERYBODY})
+        return found if scheme.lower() == "bearer" else None

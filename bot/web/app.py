@@ -13,15 +13,18 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bot.web.callers import make_caller
+from bot.web.callers import make_caller, make_ingester
 from bot.web.edge import Edge
 from bot.web.faults import fault_response, log_fault
 from bot.web.metrics import Metrics
-from bot.web.ports import Assistant, BackgroundTask, Identify, Readiness
+from bot.web.ports import Assistant, BackgroundTask, Identify, Ingestion, Readiness
 from bot.web.routes_ask import ask_router
 from bot.web.routes_docs import docs_router
 from bot.web.routes_documents import documents_router
 from bot.web.routes_health import health_router
+from bot.web.routes_ingest import ingest_router
+from bot.web.routes_uploads import uploads_router
+from bot.web.webhooks import hooks_router
 
 # FastAPI's own telemetry can be switched on, exporters and all, by the environment alone. Not here.
 _NO_TELEMETRY: TelemetryConfig = {
@@ -41,12 +44,13 @@ def create_app(
     metrics: Metrics,
     version: str,
     hosts: Collection[str],
+    ingestion: Ingestion | None = None,
     background: Sequence[BackgroundTask] = (),
 ) -> FastAPI:
     """The application.
 
-    `hosts` are the only host names it answers to. `background` starts with the application and is cancelled at its
-    end; a task of it that fails is logged and does no harm to the others.
+    `hosts` are the only host names it answers to. Without `ingestion` there are no routes for it. `background` starts
+    with the application and is cancelled at its end; a task of it that fails is logged and does no harm to the others.
     """
 
     @asynccontextmanager
@@ -73,6 +77,11 @@ def create_app(
     caller = make_caller(identify)
     app.include_router(ask_router(assistant=assistant, caller=caller, metrics=metrics))
     app.include_router(documents_router(assistant=assistant, caller=caller))
+    if ingestion is not None:
+        ingester = make_ingester(identify, ingestion.may_ingest)
+        app.include_router(ingest_router(ingestion=ingestion, ingester=ingester))
+        app.include_router(uploads_router(ingestion=ingestion, ingester=ingester))
+        app.include_router(hooks_router(ingestion=ingestion))
     app.include_router(health_router(readiness=readiness, metrics=metrics))
     app.include_router(docs_router())
     return app

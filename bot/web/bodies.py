@@ -10,6 +10,9 @@ MAX_ID = 200
 """Characters of an id that a client chooses."""
 
 MAX_PASSAGES = 100
+MAX_SOURCES = 1000
+MAX_PATH = 4096
+"""Linux's own limit, in bytes."""
 
 
 def _encodable(text: str) -> str:
@@ -25,6 +28,8 @@ _ENCODABLE = AfterValidator(_encodable)
 
 Text = Annotated[str, _ENCODABLE]
 Id = Annotated[str, Field(min_length=1, max_length=MAX_ID, description="Comes back with the result."), _ENCODABLE]
+Source = Annotated[str, Field(min_length=1, max_length=MAX_ID), _ENCODABLE]
+PathText = Annotated[str, Field(pattern=r"^/[^\x00]*$", max_length=MAX_PATH), _ENCODABLE]
 Thread = Annotated[
     str,
     Field(
@@ -54,3 +59,15 @@ class SearchRequest(BaseModel):
     question: Text = Field(examples=["remote work"])
     k: int = Field(10, ge=1, le=MAX_PASSAGES, description="Passages wanted, best first.")
     id: Id | None = None
+
+
+class IngestBody(BaseModel):
+    """Which sources to bring up to date, and whether it is known that much of them is gone."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    sources: list[Source] = Field([], max_length=MAX_SOURCES, description="Names of configured sources; none: all.")
+    paths: list[PathText] = Field([], max_length=MAX_SOURCES, description="Only from the command line of this machine.")
+    readers: list[Source] = Field([], max_length=MAX_SOURCES, description="Groups that may read what lies at `paths`.")
+    confirm_removal: bool = Field(False, description="Whether more of a source may go than goes unasked.")
+    dry_run: bool = Field(False, description="Only find out what would be done.")

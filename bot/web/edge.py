@@ -19,9 +19,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from bot.web.disconnects import Disconnected
 from bot.web.faults import fault_response
 from bot.web.metrics import Metrics
+from ingest.sources.uploads import MAX_ARCHIVE_BYTES
 
 MAX_BODY_BYTES = 1024 * 1024
 """A question is a few kilobytes at most; what is larger is refused before it is kept."""
+LARGER_BODIES = (("/v1/hooks/", 25 * 1024 * 1024), ("/v1/sources/", MAX_ARCHIVE_BYTES))
+"""By the beginning of a path: what GitHub's pushes hold at most, and files that are written to disk as they come."""
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -34,6 +37,7 @@ _HEADERS = {
 
 _HOST = re.compile(r"(?:\[(?P<ipv6>[0-9a-fA-F:.]+)\]|(?P<name>[^\[\]:/@\s]+))(?::\d{1,5})?")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+_METHODS = frozenset({"GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"})
 _STATUS_CLIENT_GONE = 499
 
 
@@ -87,7 +91,7 @@ class Edge:
             raise HTTPException(
                 421, "This server does not answer to the host name in the request: add it to the hosts in the settings."
             )
-        await self._app(scope, _limited(receive, headers), send)
+        await self._app(scope, _limited(receive, headers, _most(scope["path"])), send)
 
     def _is_ours(self, named: list[str]) -> bool:
         """True if the request names one host, and that is ours. (Two would let a proxy and us see different ones.)"""
@@ -95,7 +99,7 @@ class Edge:
 
     def _record(self, scope: Scope, status: int, started: float) -> None:
         route = getattr(scope.get("route"), "path", "other")
-        method = scope["method"] if scope["method"] in {"GET", "POST", "HEAD", "OPTIONS"} else "other"
+        method = scope["method"] if scope["method"] in _METHODS else "other"
         self._metrics.answered_request(method=method, route=route, status=status)
         milliseconds = round((time.perf_counter() - started) * 1000, 1)
         structlog.get_logger(__name__).info("request", method=method, route=route, status=status, ms=milliseconds)
@@ -113,13 +117,18 @@ def _request_id(headers: Headers) -> str:
     return given if _REQUEST_ID.fullmatch(given) else uuid4().hex
 
 
-def _limited(receive: Receive, headers: Headers) -> Receive:
-    """`receive`, refusing a body over `MAX_BODY_BYTES`, declared or sent."""
+def _most(path: str) -> int:
+    """Bytes that the body of a request to `path` may have."""
+    return next((most for beginning, most in LARGER_BODIES if path.startswith(beginning)), MAX_BODY_BYTES)
+
+
+def _limited(receive: Receive, headers: Headers, most: int) -> Receive:
+    """`receive`, refusing a body over `most` bytes, declared or sent."""
     declared = headers.get("content-length", "")
     read = int(declared) if declared.isdecimal() and len(declared) < 20 else 0
-    too_large = HTTPException(413, f"The body is larger than {MAX_BODY_BYTES // 1024} KiB: send a shorter question.")
+    too_large = HTTPException(413, f"The body is larger than {most // 1024} KiB: send a shorter one.")
 
-    if read > MAX_BODY_BYTES:
+    if read > most:
 
         async def refuse() -> Message:
             raise too_large
@@ -132,7 +141,7 @@ def _limited(receive: Receive, headers: Headers) -> Receive:
         nonlocal received
         message = await receive()
         received += len(message.get("body", b""))
-        if received > MAX_BODY_BYTES:
+        if received > most:
             raise too_large
         return message
 

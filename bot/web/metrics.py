@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from bot.answers import Answer
+from bot.jobs import Job
 from models.engine import EngineState
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -54,6 +55,16 @@ class Metrics:
         )
         self._refusals = Counter("kura_refusals", "Questions the documents held no answer to.", registry=self._registry)
 
+        self._ingests = Counter(
+            "kura_ingests", "Ingest jobs that ended, by state.", ("state",), registry=self._registry
+        )
+        self._unread = Counter("kura_ingest_failures", "Documents and sources not read.", registry=self._registry)
+        self._fresh = Gauge(
+            "kura_ingest_last_whole_timestamp_seconds",
+            "When an ingest in which nothing failed was last over (Unix time).",
+            registry=self._registry,
+        )
+
     def answered_request(self, *, method: str, route: str, status: int) -> None:
         """Count a request. `route` is a route's template, never a path as sent: the labels stay few."""
         self._requests.labels(method, route, str(status)).inc()
@@ -63,6 +74,15 @@ class Metrics:
         self._ask.labels(answer.style).observe(answer.timings.total_ms / 1000)
         if answer.refused:
             self._refusals.inc()
+
+    def ended_ingest(self, job: Job) -> None:
+        """Count a job that is over. No source is named: these counts are shown to anybody."""
+        self._ingests.labels(job.state).inc()
+        if job.outcome is None or job.request.dry_run:
+            return
+        self._unread.inc(len(job.outcome.faults) + sum(len(report.failed) for report in job.outcome.reports))
+        if job.outcome.whole and job.finished:
+            self._fresh.set(job.finished.timestamp())
 
     def exposition(self) -> bytes:
         """All counts, in Prometheus' text format."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from bot.answers import Event, Question
+from bot.jobs import IngestJobs
+from bot.reporting import ReportStore
+from ingest.sources.uploads import Uploads
 from retrieval.access import Principal
 from retrieval.documents import Hit
 
@@ -46,3 +51,32 @@ Readiness = Callable[[], Awaitable[None]]
 
 BackgroundTask = Callable[[], Coroutine[Any, Any, None]]
 """Something that runs as long as the server does, and is cancelled at its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """What a code host tells of pushes to one source with. Raises ValueError for an empty secret: anybody would know it."""
+
+    secret: bytes = field(repr=False)
+    branch: str = ""
+    """Pushes to others are of no interest; empty: the repository's default branch."""
+
+    def __post_init__(self) -> None:
+        if not self.secret.strip():
+            raise ValueError("the secret of a webhook is empty")
+
+
+@dataclass(frozen=True, slots=True)
+class Ingestion:
+    """What the routes of ingestion need."""
+
+    jobs: IngestJobs
+    reports: ReportStore
+    may_ingest: Callable[[str | None], bool]
+    """Whether an Authorization header is one of a client that may start ingests and see them."""
+    may_name_paths: Callable[[str | None], bool] = lambda _: False
+    """Whether it is that of this machine's command line, which may name paths."""
+    hooks: Mapping[str, Hook] = field(default_factory=lambda: MappingProxyType({}))
+    """By source."""
+    uploads: Mapping[str, Uploads] = field(default_factory=lambda: MappingProxyType({}))
+    """By source."""

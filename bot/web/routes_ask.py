@@ -13,7 +13,7 @@ from starlette.responses import Response
 from bot.answers import Answer, Delta, Done, Event, Question, Queued, Refused, Searching, Sources
 from bot.payloads import AnswerPayload, NearestPayload, answer_payload, nearest_payload
 from bot.web.bodies import AskRequest
-from bot.web.callers import Caller, json_only
+from bot.web.callers import Caller, accepts, json_only
 from bot.web.disconnects import while_connected
 from bot.web.event_stream import EventStream
 from bot.web.faults import FAULTS, fault_payload
@@ -68,7 +68,7 @@ def ask_router(*, assistant: Assistant, caller: Caller, metrics: Metrics) -> API
             id=body.id or uuid4().hex, text=body.question, principal=principal, thread=body.thread, origin="http"
         )
         events = assistant.ask(question)
-        if _wants_events(request):
+        if accepts(request, "text/event-stream"):
             request_id = request.state.request_id
             return EventStream(
                 _encoded(events, metrics), fault_event=lambda error: _fault_event(error, request_id=request_id)
@@ -78,11 +78,6 @@ def ask_router(*, assistant: Assistant, caller: Caller, metrics: Metrics) -> API
         return answer_payload(answer)
 
     return router
-
-
-def _wants_events(request: Request) -> bool:
-    ranges = request.headers.get("accept", "").split(",")
-    return any(kind.partition(";")[0].strip().lower() == "text/event-stream" for kind in ranges)
 
 
 async def _answer(events: AsyncGenerator[Event, None]) -> Answer:

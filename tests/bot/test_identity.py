@@ -40,6 +40,19 @@ def test_a_wrong_token_is_refused_and_never_less(header: str) -> None:
         TOKENS(header)
 
 
+def test_only_a_client_that_is_allowed_to_may_ingest_and_nobody_without_a_token() -> None:
+    tokens = BearerTokens(
+        [
+            Client("ops", frozenset(), sha256(b"one").hexdigest(), may_ingest=True),
+            Client("ops", frozenset(), sha256(b"two").hexdigest()),  # of the same name: the token decides
+            Client("machine", frozenset(), sha256(b"three").hexdigest(), may_ingest=True, may_name_paths=True),
+        ]
+    )
+    asked = [None, "", "Bearer one", "Bearer two", "Bearer three", "Basic one", "Bearer four", "Bearer \udcff"]
+    assert [header for header in asked if tokens.may_ingest(header)] == ["Bearer one", "Bearer three"]
+    assert [header for header in asked if tokens.may_name_paths(header)] == ["Bearer three"]
+
+
 def test_the_command_line_says_who_it_is() -> None:
     assert local_principal().groups == {"all"}
     assert local_principal("mori", ["hr"]).groups == {"all", "hr"}
