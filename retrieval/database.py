@@ -53,7 +53,7 @@ def open_database(path: Path, migrations: Path) -> Engine:
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
     """One snapshot: everything read inside belongs to the same state of the database."""
-    with engine.connect() as connection:
+    with _told(engine), engine.connect() as connection:
         connection.exec_driver_sql("BEGIN")
         try:
             yield connection
@@ -63,8 +63,8 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """One transaction: all of it is kept, or nothing."""
-    with engine.connect() as connection:
+    """One transaction: all of it is kept, or nothing. Raises DataFolderError if another program keeps the database locked."""
+    with _told(engine), engine.connect() as connection:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
         try:
             yield connection
@@ -72,6 +72,26 @@ def writing(engine: Engine) -> Iterator[Connection]:
             connection.rollback()
             raise
         connection.commit()
+
+
+@contextmanager
+def _told(engine: Engine) -> Iterator[None]:
+    """What SQLite says of its file's surroundings, as ours; what it says of its content is translated at the edge."""
+    try:
+        yield
+    except DBAPIError as error:
+        primary = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF  # the higher bits only tell kinds of it apart
+        if primary in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+            raise DataFolderError(
+                f"{engine.url.database} is locked by another program: close whatever has it open, and try again; nothing"
+                " stored was harmed."
+            ) from error
+        if primary == sqlite3.SQLITE_IOERR:
+            raise DataFolderError(
+                f"{engine.url.database} cannot be read or written ({error.orig}): see whether its disk is full or fails,"
+                " and try again."
+            ) from error
+        raise
 
 
 def _configure(raw: Any, _record: Any) -> None:
