@@ -58,25 +58,14 @@ def ingest_router(*, ingestion: Ingestion, ingester: Caller) -> APIRouter:
     )
     async def start(body: IngestBody, request: Request, principal: Annotated[Principal, Depends(ingester)]) -> Response:
         """Bring sources up to date in a job. A job that already waits to do the same is that job."""
-        if (body.paths or body.readers) and not ingestion.may_name_paths(request.headers.get("authorization")):
-            raise HTTPException(403, _NO_PATHS)
-        wanted = IngestRequest(
-            sources=tuple(dict.fromkeys(body.sources)),
-            paths=tuple(map(Path, dict.fromkeys(body.paths))),
-            readers=Readers(frozenset(body.readers)) if body.readers else None,
-            confirmed=body.confirm_removal,
-            dry_run=body.dry_run,
-        )
-        job = ingestion.jobs.submit(wanted, by=principal.id)
+        may_name_paths = ingestion.may_name_paths(request.headers.get("authorization"))
+        job = ingestion.jobs.submit(_wanted(body, may_name_paths=may_name_paths), by=principal.id)
         return accepted(StartedPayload(job=job.id, state=job.state))
 
     @router.get("", responses=REFUSALS, dependencies=[Depends(ingester)])
     def recent() -> JobsPayload:  # in a thread: reports are read from disk
         """The jobs that wait and run, and the last that were done."""
-        jobs = [job_payload(job) for job in ingestion.jobs.recent()]
-        known = {job.job for job in jobs}
-        stored = [stored_payload(report.payload) for report in ingestion.reports.recent(MOST_RECENT)]
-        return JobsPayload(jobs=[*jobs, *(job for job in stored if job.job not in known)][:MOST_RECENT])
+        return JobsPayload(jobs=_recent(ingestion))
 
     @router.get(
         "/{job_id}",
@@ -114,6 +103,27 @@ def ingest_router(*, ingestion: Ingestion, ingester: Caller) -> APIRouter:
         return HTMLResponse(page, headers={"Content-Security-Policy": f"{POLICY}; frame-ancestors 'none'"})
 
     return router
+
+
+def _wanted(body: IngestBody, *, may_name_paths: bool) -> IngestRequest:
+    """What a body asks for. Raises HTTPException (403) for paths that its client may not name."""
+    if (body.paths or body.readers) and not may_name_paths:
+        raise HTTPException(403, _NO_PATHS)
+    return IngestRequest(
+        sources=tuple(dict.fromkeys(body.sources)),
+        paths=tuple(map(Path, dict.fromkeys(body.paths))),
+        readers=Readers(frozenset(body.readers)) if body.readers else None,
+        confirmed=body.confirm_removal,
+        dry_run=body.dry_run,
+    )
+
+
+def _recent(ingestion: Ingestion) -> list[JobPayload]:
+    """The jobs of this server, and behind them what reports tell of earlier ones."""
+    jobs = [job_payload(job) for job in ingestion.jobs.recent()]
+    known = {job.job for job in jobs}
+    stored = [stored_payload(report.payload) for report in ingestion.reports.recent(MOST_RECENT)]
+    return [*jobs, *(job for job in stored if job.job not in known)][:MOST_RECENT]
 
 
 async def _job(ingestion: Ingestion, job_id: str) -> JobPayload:
