@@ -57,8 +57,3 @@ class SyncReport:
     stages: Stages
     dry_run: bool = False
     """Nothing was done: this is what would be."""
-
-    @property
-    def changed(self) -> bool:
-        """Whether any document was touched."""
-        return bool(self.added or self.replaced or self.moved or self.repermitted or self.removed)

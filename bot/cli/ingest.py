@@ -13,12 +13,9 @@ import typer
 from bot.cli.options import Config, DataDir, Json, settings
 
 if TYPE_CHECKING:
-    from bot.ingesting import IngestRequest, Outcome
+    from bot.ingesting import IngestRequest
     from bot.settings import Settings
-    from ingest.reports import Progress, SyncReport
-
-MOST_NAMED = 20
-"""Files named one by one under a report; the rest are counted."""
+    from ingest.reports import Progress
 
 
 def ingest(
@@ -52,6 +49,7 @@ def ingest(
     config: Config = None,
 ) -> None:
     """Bring the index to the present state of its sources: new documents added, changed replaced, deleted gone."""
+    from bot.cli.reports import print_report
     from bot.wiring import open_kura
     from bot.wiring.handover import running_server
 
@@ -67,17 +65,18 @@ def ingest(
             )
         from bot.cli.handover import hand_over
 
-        hand_over(server, request, as_json=as_json)
-        return
-    with open_kura(chosen, holder="kura ingest") as kura:
-        with _progress() as on_progress:
-            outcome = kura.ingest(request, on_progress)
-        print_outcome(outcome, as_json=as_json)
-        if watch:
-            from bot.cli.watching import watch_sources
+        report = hand_over(server, request, show=progress_bars)
+        print_report(report, as_json=as_json)
+    else:
+        with open_kura(chosen, holder="kura ingest") as kura:
+            with progress_bars() as show:
+                report = kura.ingest(request, lambda at: show(at.source, at.done, at.total, told(at)))
+            print_report(report, as_json=as_json)
+            if watch:
+                from bot.cli.watching import watch_sources
 
-            watch_sources(kura, request)
-    if not outcome.whole:
+                watch_sources(kura, request)
+    if report.faults or any(source.failed for source in report.sources):
         raise typer.Exit(1)
 
 
@@ -124,11 +123,21 @@ def _request(
     )
 
 
+Show = Callable[[str, int, int, str], None]
+"""Told a source, how many of its documents are done, of how many, and what else is to be said."""
+
+
+def told(progress: Progress) -> str:
+    """What stands behind a progress bar."""
+    failed = f", {len(progress.failed)} failed" if progress.failed else ""
+    return f"{progress.chunks} passages{failed}  {progress.item}"
+
+
 @contextmanager
-def _progress() -> Iterator[Callable[[Progress], None]]:
-    """A progress bar on standard error, on a terminal only."""
+def progress_bars() -> Iterator[Show]:
+    """A progress bar for each source on standard error, on a terminal only."""
     if not sys.stderr.isatty():
-        yield lambda _: None
+        yield lambda _source, _done, _total, _said: None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
@@ -145,101 +154,9 @@ def _progress() -> Iterator[Callable[[Progress], None]]:
     with Bars(*columns, console=err(), transient=True) as bars:
         tasks: dict[str, Any] = {}
 
-        def on_progress(progress: Progress) -> None:
-            if progress.source not in tasks:
-                tasks[progress.source] = bars.add_task(printable(progress.source), total=progress.total, said="")
-            failed = f", {len(progress.failed)} failed" if progress.failed else ""
-            bars.update(
-                tasks[progress.source],
-                completed=progress.done,
-                total=progress.total,
-                said=f"{progress.chunks} passages{failed}  {printable(progress.item)[:50]}",
-            )
+        def show(source: str, done: int, total: int, said: str) -> None:
+            if source not in tasks:
+                tasks[source] = bars.add_task(printable(source), total=total, said="")
+            bars.update(tasks[source], completed=done, total=total, said=printable(said)[:70])
 
-        yield on_progress
-
-
-def print_outcome(outcome: Outcome, *, as_json: bool) -> None:
-    """What happened, for people or programs; faults on standard error."""
-    from bot.cli.output import printable
-
-    if as_json:
-        from bot.cli.output import print_json
-
-        reports = [_report_json(report) for report in outcome.reports]
-        print_json({"sources": reports, "faults": list(outcome.faults.values()), "generation": outcome.generation})
-    else:
-        for report in outcome.reports:
-            _print_report(report)
-        if outcome.generation:
-            typer.echo(outcome.generation)
-    for fault in outcome.faults.values():
-        typer.echo(f"kura: {printable(fault)}", err=True)
-
-
-def _print_report(report: SyncReport) -> None:
-    from bot.cli.output import printable
-
-    counts = [
-        (len(report.added), "added"),
-        (len(report.replaced), "changed"),
-        (len(report.moved), "moved"),
-        (len(report.repermitted), "given other readers"),
-        (len(report.removed), "removed"),
-        (report.unchanged, "unchanged"),
-    ]
-    said = ", ".join(f"{count} {what}" for count, what in counts if count) or "nothing to do"
-    who = ", ".join(sorted(report.readers.groups))
-    cost = "would be done" if report.dry_run else f"{report.chunks} new passages; {report.seconds:.1f} s"
-    typer.echo(f"{printable(report.source)} (read by {who}): {said}; {cost}")
-    if report.dry_run:
-        _print_items(report)
-    for sentence in list(report.failed.values())[:MOST_NAMED]:
-        typer.echo(f"  not read: {printable(sentence)}", err=True)
-    if len(report.failed) > MOST_NAMED:
-        typer.echo(f"  and {len(report.failed) - MOST_NAMED} more.", err=True)
-    if report.skipped:
-        shown = ", ".join(printable(item) for item in report.skipped[:5])
-        more = f" and {len(report.skipped) - 5} more" if len(report.skipped) > 5 else ""
-        typer.echo(f"  passed over, not a kind of document Kura reads: {shown}{more}", err=True)
-
-
-def _print_items(report: SyncReport) -> None:
-    from bot.cli.output import printable
-
-    moved = tuple(f"{was} -> {now}" for now, was in report.moved.items())
-    lists = [
-        ("+", report.added),
-        ("~", report.replaced),
-        (">", moved),
-        ("r", report.repermitted),
-        ("-", report.removed),
-    ]
-    for sign, items in lists:
-        for item in items:
-            typer.echo(f"  {sign} {printable(item)}".replace("\n", "\\n"))
-
-
-def _report_json(report: SyncReport) -> dict[str, Any]:
-    return {
-        "source": report.source,
-        "root": report.root,
-        "readers": sorted(report.readers.groups),
-        "added": len(report.added),
-        "replaced": len(report.replaced),
-        "moved": len(report.moved),
-        "repermitted": len(report.repermitted),
-        "removed": len(report.removed),
-        "unchanged": report.unchanged,
-        "chunks": report.chunks,
-        "embedded": report.embedded,
-        "failed": report.failed,
-        "skipped": list(report.skipped),
-        "seconds": round(report.seconds, 3),
-        "dry_run": report.dry_run,
-        **(
-            {"plan": {"add": report.added, "replace": report.replaced, "move": report.moved, "remove": report.removed}}
-            if report.dry_run
-            else {}
-        ),
-    }
+        yield show

@@ -22,7 +22,9 @@ def serve(
     import uvicorn
 
     from bot.logs import configure_logs
-    from bot.wiring import listen, open_kura, web_app
+    from bot.wiring import listen, open_kura
+    from bot.wiring.handover import announced, new_server
+    from bot.wiring.serving import web_app
 
     configure_logs("info")
     chosen = settings(context, data_dir, config)
@@ -31,10 +33,11 @@ def serve(
         open_kura(chosen, holder="kura serve", alone=False) as kura,
     ):
         address, number = socket.getsockname()[:2]
+        here = new_server(address, number, chosen.server.hosts[0] if chosen.server.hosts else "localhost")
         shown = f"[{address}]" if ":" in address else address
         typer.echo(f"Kura answers on http://{shown}:{number} (documentation: /docs). Ctrl-C ends it.", err=True)
         serving = uvicorn.Config(
-            web_app(kura),
+            web_app(kura, here),
             log_config=None,
             access_log=False,
             lifespan="on",
@@ -43,4 +46,5 @@ def serve(
             timeout_graceful_shutdown=5,
         )
         server = uvicorn.Server(serving)
-        server.run(sockets=[socket])
+        with announced(chosen.data_dir, here):
+            server.run(sockets=[socket])

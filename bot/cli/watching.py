@@ -11,12 +11,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bot.ingesting import IngestRequest
+    from bot.reporting import SourceReportPayload
     from bot.wiring import Kura
 
 
 def watch_sources(kura: Kura, request: IngestRequest) -> None:
     """Watch the folders a request names (all configured ones, if none); each change is one more ingest of that folder."""
-    from bot.cli.ingest import print_outcome
+    from bot.cli.reports import print_report
     from bot.ingesting import IngestRequest
     from bot.watching import watched
 
@@ -39,6 +40,11 @@ def watch_sources(kura: Kura, request: IngestRequest) -> None:
             while not waiting.empty():
                 changed.add(waiting.get())
             for name in sorted(changed):
-                outcome = kura.ingest(requests[name], lambda _: None)
-                if outcome.faults or any(report.changed or report.failed for report in outcome.reports):
-                    print_outcome(outcome, as_json=False)
+                report = kura.ingest(requests[name], lambda _: None)
+                if report.faults or any(_tells(source) for source in report.sources):
+                    print_report(report, as_json=False)
+
+
+def _tells(source: SourceReportPayload) -> bool:
+    """Whether anything happened."""
+    return bool(source.added or source.updated or source.moved or source.repermitted or source.removed or source.failed)

@@ -6,26 +6,32 @@ What is costly is built at first use: `kura status` loads no model, and an answe
 from __future__ import annotations
 
 import os
+import secrets
 import socket
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from functools import cached_property
-from importlib import metadata
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from bot.errors import SettingsError
-from bot.settings import Settings, discord_token
+from bot.settings import Settings
 from bot.wiring.models import answer_model, embedder_spec, make_embedder, reopen_embedder
 from models.offline import forbid_telemetry
-from retrieval.access import EVERYBODY
 from retrieval.data_folder import DataFolder
 
 if TYPE_CHECKING:
     from bot.assistant import Assistant
     from bot.bridge import Bridge
-    from bot.ingesting import Ingesting
+    from bot.ingesting import Ingesting, IngestRequest
+    from bot.reporting import ReportPayload, ReportStore
+    from ingest.reports import Progress
     from retrieval.index import Index
     from retrieval.search import Searcher
+
+
+REPORTS = "reports"
+"""Folder of the reports of ingests, inside the data folder."""
 
 
 @runtime_checkable
@@ -40,7 +46,7 @@ class Kura:
 
     def __init__(self, settings: Settings, closing: ExitStack, *, style: str | None = None, alone: bool = True) -> None:
         self.settings = settings
-        self._closing = closing
+        self.closing = closing
         self._style = style
         self._alone = alone
 
@@ -51,7 +57,7 @@ class Kura:
 
         embedder = make_embedder(self.settings)
         if isinstance(embedder, Closing):
-            self._closing.callback(embedder.close)
+            self.closing.callback(embedder.close)
         index = Index(
             self.settings.data_dir,
             embedder,
@@ -59,7 +65,7 @@ class Kura:
             spec=embedder_spec(self.settings),
             reopen=lambda spec: reopen_embedder(self.settings, spec),
         )
-        self._closing.callback(index.close)
+        self.closing.callback(index.close)
         return index
 
     @cached_property
@@ -74,10 +80,10 @@ class Kura:
         from bot.store import ConversationStore
         from ingest.freshness import freshness
 
-        model = answer_model(self.settings, self._closing, style=self._style, alone=self._alone)
+        model = answer_model(self.settings, self.closing, style=self._style, alone=self._alone)
         store = ConversationStore(self.settings.data_dir)
-        self._closing.callback(store.close)
-        self._closing.callback(self._bridge.close)  # the first to close: what it runs stands on all the others
+        self.closing.callback(store.close)
+        self.closing.callback(self._bridge.close)  # the first to close: what it runs stands on all the others
         return Assistant(
             searcher=self.searcher,
             store=store,
@@ -99,8 +105,26 @@ class Kura:
         from bot.wiring.sources import configured, make_parser
 
         parser = make_parser(self.settings)
-        self._closing.callback(parser.close)
+        self.closing.callback(parser.close)
         return Ingesting(self.index, parser, configured(self.settings), most_removed=self.settings.ingest.most_removed)
+
+    def ingest(self, request: IngestRequest, on_progress: Callable[[Progress], None]) -> ReportPayload:
+        """Carry out an ingest; its report is kept, unless nothing was to be done."""
+        from bot.reporting import report_payload
+
+        started = datetime.now(UTC)
+        job = secrets.token_hex(8)
+        outcome = self.ingesting.run(request, on_progress)
+        if not request.dry_run:
+            self.reports.put(job, outcome, started)
+        return report_payload(job, outcome, started)
+
+    @cached_property
+    def reports(self) -> ReportStore:
+        """What ingests did."""
+        from bot.reporting import ReportStore
+
+        return ReportStore(self.settings.data_dir / REPORTS)
 
     def is_empty(self) -> bool:
         """Whether nothing was ever ingested."""
@@ -128,30 +152,6 @@ def open_kura(settings: Settings, *, holder: str, style: str | None = None, alon
     with ExitStack() as closing:
         closing.enter_context(DataFolder(settings.data_dir, holder=holder))
         yield Kura(settings, closing, style=style, alone=alone)
-
-
-def web_app(kura: Kura) -> Callable[..., Coroutine[Any, Any, None]]:
-    """The HTTP application over an open Kura, with Discord beside it when there is a token."""
-    from bot.identity import BearerTokens, Client
-    from bot.web.app import create_app
-    from bot.web.metrics import Metrics
-
-    clients = [Client(c.name, frozenset(c.groups) | {EVERYBODY}, c.token_sha256) for c in kura.settings.server.clients]
-    token = discord_token(kura.settings)
-    background = [kura.assistant.warm_up]
-    if token:
-        from bot.discord_bot.supervise import run_discord
-
-        background.append(lambda: run_discord(kura.assistant, token))
-    return create_app(
-        assistant=kura.assistant,
-        identify=BearerTokens(clients),
-        readiness=kura.readiness,
-        metrics=Metrics(kura.assistant.engine_state),
-        version=metadata.version("kurabot"),
-        hosts=frozenset(kura.settings.server.hosts),
-        background=background,
-    )
 
 
 @contextmanager

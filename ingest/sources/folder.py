@@ -80,7 +80,10 @@ class FolderSource:
         self._suffixes = suffixes
         self._include, self._exclude = tuple(include), tuple(exclude)
         self._globs = Globs(self._include, self._exclude)
-        self._apart = frozenset(os.path.realpath(tree) for tree in apart)
+        inside = (os.path.realpath(tree) for tree in apart)
+        self._apart = frozenset(
+            tree for tree in inside if Path(tree) != Path(self._root) and Path(tree).is_relative_to(self._root)
+        )
         self._now = now
         self._zips: frozenset[str] = frozenset()
         self._open: _OpenArchive | None = None

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from ingest.sync import Ingestor
 from models.errors import EngineFailed
 from models.fakes import ScriptedChat
 from retrieval.access import EVERYBODY, Principal
+from retrieval.documents import Hit
 from retrieval.errors import NotFound
 from retrieval.index import Index
 from retrieval.search import Searcher
@@ -344,3 +345,50 @@ def test_closing_the_events_early_ends_the_run_and_the_next_question_is_answered
 
     assert not asyncio.run(close_and_ask())
     assert [type(error) for error in recorder.failed] == [GeneratorExit]
+
+
+# --- whether files are still as they were read ------------------------------------------------------------------------
+
+
+class ScriptedFreshness:
+    """Says of documents, by the end of their address, that their file is gone or changed; notes where it was asked."""
+
+    def __init__(self, gone: str = "(none)", changed: str = "(none)") -> None:
+        self._gone, self._changed = gone, changed
+        self.asked: list[list[str]] = []
+        self.threads: set[threading.Thread] = set()
+
+    def standing(self, hits: Sequence[Hit]) -> list[Hit]:
+        self.threads.add(threading.current_thread())
+        return [hit for hit in hits if not hit.address.endswith(self._gone)]
+
+    def changed(self, hits: Sequence[Hit]) -> set[str]:
+        self.threads.add(threading.current_thread())
+        self.asked.append([hit.address for hit in hits])
+        return {hit.document_id for hit in hits if hit.address.endswith(self._changed)}
+
+
+def test_a_file_that_is_gone_is_neither_quoted_nor_named(make_assistant: Make) -> None:
+    assistant = make_assistant(freshness=ScriptedFreshness(gone="travel.md"))
+    events = asyncio.run(events_of(assistant, HOTEL))
+    assert isinstance(events[-1], Refused)
+    assert "Travel" not in str(events)
+    assert all(hit.title != "Travel policy" for hit in asyncio.run(assistant.search(HOTEL, principal=SOMEBODY)))
+
+
+@pytest.mark.parametrize("prose", ["", "In Europe the hotel limit is 180 EUR per night [1]."])
+def test_a_citation_of_a_changed_file_is_marked_in_either_style(make_assistant: Make, prose: str) -> None:
+    freshness = ScriptedFreshness(changed="travel.md")
+    chat = ScriptedChat(answers=[prose]) if prose else None
+    answer = asyncio.run(answer_of(make_assistant(chat, freshness=freshness), HOTEL))
+    assert answer.style == ("generate" if prose else "quote")
+    assert {citation.changed for citation in answer.citations} == {True}
+    (asked,) = freshness.asked
+    assert all(address.endswith("travel.md") for address in asked)  # what is not cited is not read
+    assert threading.main_thread() not in freshness.threads
+
+
+def test_a_citation_of_a_file_as_it_was_read_is_not_marked(make_assistant: Make) -> None:
+    answer = asyncio.run(answer_of(make_assistant(freshness=ScriptedFreshness()), HOTEL))
+    assert [citation.changed for citation in answer.citations] == [False] * len(answer.citations)
+    assert answer.citations

@@ -6,10 +6,14 @@ from typing import Any, ClassVar
 
 import pytest
 
-from bot.inspection import describe, examine
+from bot.inspection import describe, describe_generations, examine
 from bot.settings import Settings, load
 from bot.wiring import open_kura
+from ingest.fakes import InlineParser
+from ingest.folders import Folders
+from ingest.sync import Ingestor
 from models.fakes import HashingEmbeddings
+from retrieval.building import Builder
 from retrieval.database import open_database, writing
 from retrieval.index import DATABASE, MIGRATIONS
 
@@ -40,7 +44,7 @@ def finding(settings: Settings, check: str) -> tuple[bool, str]:
 def ingested(docs: Path) -> Iterator[Settings]:
     settings = settings_with("m")
     with open_kura(settings, holder="a test") as kura:
-        kura.ingestor(lambda _: None).ingest(docs)
+        Folders(Ingestor(kura.index, InlineParser())).ingest(docs)
     CountedEmbeddings.calls.clear()
     yield settings
     assert CountedEmbeddings.calls == []  # to look at an installation calls no component
@@ -58,10 +62,26 @@ def test_an_index_of_another_embedder_is_told_from_a_lost_one(ingested: Settings
     assert "kura repair" in detail
 
 
+def test_the_generations_are_described(ingested: Settings) -> None:
+    (one,) = describe_generations(ingested)
+    assert (one.answers, one.ready, one.documents, one.chunks) == (True, True, 3, 4)
+    assert one.as_json()["embedder"] == one.embedder
+
+
+def test_what_a_killed_run_left_is_a_fault(ingested: Settings) -> None:
+    engine = open_database(ingested.data_dir / DATABASE, MIGRATIONS)
+    with writing(engine) as connection:
+        connection.exec_driver_sql("INSERT INTO outbox (collection, chunk_key) VALUES ('c', 'k')")
+    engine.dispose()
+    ok, detail = finding(ingested, "index")
+    assert not ok
+    assert "a run was killed: run `kura repair`" in detail
+
+
 def test_damaged_words_are_found_and_repair_mends_them(ingested: Settings) -> None:
     engine = open_database(ingested.data_dir / DATABASE, MIGRATIONS)
     with writing(engine) as connection:
-        connection.exec_driver_sql("UPDATE words_1_content SET c2 = 'something else'")
+        connection.exec_driver_sql("UPDATE words_1_1_content SET c2 = 'something else'")
     engine.dispose()
     ok, detail = finding(ingested, "index")
     assert not ok
@@ -69,6 +89,6 @@ def test_damaged_words_are_found_and_repair_mends_them(ingested: Settings) -> No
     assert "damaged" in detail
     assert "kura repair" in detail
     with open_kura(ingested, holder="a test") as kura:
-        kura.index.rebuild()
+        Builder(kura.index).rebuild()
     CountedEmbeddings.calls.clear()
     assert finding(ingested, "index")[0]

@@ -68,7 +68,7 @@ def test_settings_are_frozen() -> None:
         ('[model]\nanswer_style = "poem"\n', "model.answer_style"),
         ('[model]\nsha256 = "abc"\n', "model.sha256"),
         ('[[sources]]\nname = "a"\npath = ""\n', "the path is empty"),
-        ('[[sources]]\nname = "a"\n', "sources.0: a is of kind \"folder\" and needs path"),
+        ('[[sources]]\nname = "a"\n', 'sources.0: a is of kind "folder" and needs path'),
         ('[[sources]]\nname = "a"\nkind = "git"\n', "needs repository"),
         ('[[sources]]\nname = "a"\nkind = "web"\npath = "x"\n', 'path is for sources of kind = "folder"'),
         ('[[sources]]\nname = "a/b"\npath = "x"\n', "sources.0.name"),

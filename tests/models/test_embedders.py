@@ -80,6 +80,21 @@ def test_starter_agrees_with_its_library(starter: WordLlamaEmbeddings) -> None:
 
 
 @pytest.mark.real
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", " ", "one", " lead", "trail ", "two  spaces", "a b  c d", "line\nbreak\n\nand more", "tab\tin it", "日本語の 文",
+        "<s> a", "a</s>b c", "<unk>", "a < b", "▁ x ▁▁y", "a▁ b", "é ü ﬁ", "\u3000wide\u3000", "🎉 party 👩‍👩‍👧", "x" * 40 + " y",
+        "the the THE the. (the)", "1,200 3.14 a-b_c", "nul\0 in it", "\u00a0no break",
+    ],
+)  # fmt: skip
+def test_starter_tokenises_word_by_word_as_it_does_the_whole(starter: WordLlamaEmbeddings, text: str) -> None:
+    model = starter._loaded()
+    whole = model.tokenizer.encode(text, add_special_tokens=False).ids
+    for _ in range(2):  # unknown words, then known ones
+        assert starter._tokens(model, [text, "another the one"])[0] == whole
+
+
 def test_starter_has_the_same_fingerprint_in_another_process() -> None:
     program = "from models.embedders import WordLlamaEmbeddings; print(WordLlamaEmbeddings().fingerprint)"
     done = subprocess.run(

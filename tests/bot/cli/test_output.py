@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from bot.cli.output import out, printable
+from bot.answers import Citation
+from bot.cli.output import out, print_citations, printable
 
 
 def test_text_of_documents_is_printed_letter_by_letter(capsys: pytest.CaptureFixture[str]) -> None:
@@ -14,3 +17,11 @@ def test_text_of_documents_is_printed_letter_by_letter(capsys: pytest.CaptureFix
 def test_control_characters_go_and_every_kind_of_space_stays() -> None:
     assert printable("10\u00a0000\u202f¥　円\tok\n") == "10\u00a0000\u202f¥　円\tok\n"
     assert printable("\x1b[31mred\x07\u202e\ud800") == "[31mred"
+
+
+def test_a_citation_of_a_file_that_has_changed_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    fresh = Citation(1, "d", "c", "Travel", (), "/x/travel.md", 3, None, "Text.", 0, 5)
+    print_citations(out(), [fresh, replace(fresh, n=2, changed=True)], "How much?")
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.endswith("travel.md:3")
+    assert second.endswith("travel.md:3  (the file has changed since it was read)")

@@ -104,3 +104,9 @@ def test_many_long_citations_fit() -> None:
 
 def test_a_sentence_may_quote_what_somebody_wrote() -> None:
     assert render_sentence("No such source: @everyone") == [f"No such source: @{INVISIBLE}everyone"]
+
+
+def test_a_file_that_has_changed_since_it_was_read_is_said_in_the_language_of_the_question() -> None:
+    said = answer("180 EUR [1]", citations=(replace(HOTELS, changed=True),))
+    assert render(said)[0].endswith("`travel.md:12` (the file has changed since it was read)")
+    assert render(replace(said, question="宿泊費の上限はいくらですか。"))[0].endswith("(読み込み後に変更されています)")

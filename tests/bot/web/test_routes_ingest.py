@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -131,6 +132,20 @@ def test_a_running_job_shows_its_progress(held: IngestSite) -> None:
     assert events[-1][0] == "done"
     assert events[-1][1]["report"]
     assert all(name == "progress" for name, _ in events[:-1])
+
+
+def test_a_stream_ends_with_the_jobs_when_the_server_does(held: IngestSite) -> None:
+    job_id = held.client.post("/v1/ingest", json={}, headers=OPS).json()["job"]
+    assert held.ingests.begun.acquire(timeout=PATIENCE_S)
+    closing = threading.Timer(0.3, held.jobs.close)
+    closing.start()
+    stream = held.client.get(f"/v1/ingest/{job_id}", headers=OPS | STREAM).text
+    closing.join()
+    assert stream.startswith("event: progress")
+    assert stream.count("event: interrupted") == 1
+    job = held.client.get(f"/v1/ingest/{job_id}", headers=OPS).json()
+    assert (job["state"], job["report"]) == ("interrupted", None)
+    assert held.client.post("/v1/ingest", json={}, headers=OPS).status_code == 503
 
 
 def test_progress_comes_with_names_of_any_kind(tmp_path: Path) -> None:

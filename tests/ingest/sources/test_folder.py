@@ -268,3 +268,12 @@ def test_a_file_that_is_gone_is_no_fault_of_the_document(tmp_path: Path) -> None
     (tmp_path / "a.md").unlink()
     with pytest.raises(FileNotFoundError):
         one.read(listed)
+
+
+def test_a_source_around_this_one_keeps_nothing_of_it_apart(tmp_path: Path) -> None:
+    (tmp_path / "docs" / "people").mkdir(parents=True)
+    (tmp_path / "docs" / "people" / "pay.md").write_text("# Pay")
+    listing = FolderSource(tmp_path / "docs" / "people", apart=[tmp_path / "docs"]).list({})
+    assert [item.item for item in listing.items] == ["pay.md"]
+    source = FolderSource(tmp_path / "docs" / "people", apart=[tmp_path / "docs"])
+    assert source.read(source.list({}).items[0]).data == b"# Pay"

@@ -1,0 +1,96 @@
+"""A server over an open Kura: the HTTP application, its ingests, schedules and watched folders, and Discord."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from importlib import metadata
+from typing import TYPE_CHECKING, Any
+
+from bot.identity import BearerTokens, Client
+from bot.ingesting import IngestRequest
+from bot.jobs import IngestJobs
+from bot.schedules import Schedules
+from bot.settings import Settings, discord_token
+from bot.watching import watch
+from bot.web.app import create_app
+from bot.web.metrics import Metrics
+from bot.web.ports import BackgroundTask, Hook, Ingestion
+from bot.wiring.handover import RunningServer
+from bot.wiring.sources import uploads, webhook_secret
+from retrieval.access import EVERYBODY
+
+if TYPE_CHECKING:
+    from bot.wiring import Kura
+
+
+def web_app(kura: Kura, server: RunningServer | None = None) -> Callable[..., Coroutine[Any, Any, None]]:
+    """The HTTP application, with Discord beside it when there is a token.
+
+    `server` is where it listens: the command line on this machine hands its ingests over with the key in it.
+    Raises SettingsError for a secret that cannot be read.
+    """
+    settings = kura.settings
+    identify = BearerTokens(_clients(settings, server))
+    metrics = Metrics(kura.assistant.engine_state)
+    jobs = IngestJobs(kura.ingesting, reports=kura.reports, ended=metrics.ended_ingest)
+    kura.closing.callback(jobs.close)
+    token = discord_token(settings)
+    background: list[BackgroundTask] = [kura.assistant.warm_up, *_upkeep(kura, jobs)]
+    if token:
+        from bot.discord_bot.supervise import run_discord
+
+        background.append(lambda: run_discord(kura.assistant, token))
+    hooks = {one.name: Hook(secret.encode(), one.branch) for one in settings.sources if (secret := webhook_secret(one))}
+    files = {one.name: kept for one in settings.sources if (kept := uploads(settings, one.name))}
+    return create_app(
+        assistant=kura.assistant,
+        identify=identify,
+        readiness=kura.readiness,
+        metrics=metrics,
+        version=metadata.version("kurabot"),
+        hosts=frozenset(settings.server.hosts) | ({server.host} if server else frozenset()),
+        ingestion=Ingestion(
+            jobs=jobs,
+            reports=kura.reports,
+            may_ingest=identify.may_ingest,
+            may_name_paths=identify.may_name_paths,
+            hooks=hooks,
+            uploads=files,
+        ),
+        background=background,
+    )
+
+
+def _clients(settings: Settings, server: RunningServer | None) -> list[Client]:
+    made = [
+        Client(one.name, frozenset(one.groups) | {EVERYBODY}, one.token_sha256, may_ingest=one.ingest)
+        for one in settings.server.clients
+    ]
+    if server is not None:
+        key = server.key_sha256
+        made.append(Client("command line", frozenset({EVERYBODY}), key, may_ingest=True, may_name_paths=True))
+    return made
+
+
+def _upkeep(kura: Kura, jobs: IngestJobs) -> list[BackgroundTask]:
+    """What keeps the index fresh by itself: schedules, watched folders, and another generation if the settings want one."""
+    sources = kura.settings.sources
+    schedules = {one.name: one.schedule for one in sources if one.schedule}
+    folders = {one.name: one.path for one in sources if one.watch and one.path}
+    tasks: list[BackgroundTask] = []
+    if schedules:
+        tasks.append(Schedules(jobs, schedules).run)
+    if folders:
+        tasks.append(lambda: watch(folders, lambda name: _submit(jobs, name)))
+
+    async def another_generation() -> None:
+        from retrieval.building import Builder
+
+        if Builder(kura.index).wanted():
+            jobs.submit(IngestRequest(), by="settings")
+
+    return [*tasks, another_generation]
+
+
+def _submit(jobs: IngestJobs, name: str) -> None:
+    jobs.submit(IngestRequest(sources=(name,)), by="watch")
