@@ -29,6 +29,8 @@ STARTER_TOKENIZER = "tokenizers/l2_supercat_tokenizer_config.json"
 STARTER_DIMENSIONS = 256
 BATCH = 256
 """Texts tokenised at once."""
+KNOWN_WORDS, LONGEST_KNOWN = 100_000, 32
+"""Words, and characters of a word, of which the starter's tokens are kept: some tens of megabytes."""
 
 
 class Embedder(Protocol):
@@ -65,6 +67,7 @@ class WordLlamaEmbeddings(Embeddings):
     def __init__(self) -> None:
         self._loading = threading.Lock()
         self._model: Any = None
+        self._known: dict[str, list[int]] = {}
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -80,9 +83,29 @@ class WordLlamaEmbeddings(Embeddings):
         vectors: list[list[float]] = []
         for batch in _batches(texts, BATCH):
             # Pooled text by text: padding a batch to its longest text would take gigabytes for a long one.
-            encoded = model.tokenizer.encode_batch(batch, add_special_tokens=False)
-            vectors += [unit(_mean(model.embedding, each.ids, self.dimensions)) for each in encoded]
+            tokens = self._tokens(model, batch)
+            vectors += [unit(_mean(model.embedding, each, self.dimensions)) for each in tokens]
         return vectors
+
+    def _tokens(self, model: Any, texts: list[str]) -> list[list[int]]:
+        """The tokens of each text, word by word: the same as of the whole, and most words were seen before.
+
+        No token of this vocabulary goes over a single space, and each word begins as a text does. Words with a `<` may
+        spell a special token, which ends a text; runs of spaces, which `▁` stands for, are tokens of their own. Such texts
+        are taken whole.
+        """
+        pieces = [[text] if "<" in text or "▁" in text or "  " in f" {text} " else text.split(" ") for text in texts]
+        known = self._known
+        new = list({piece for one in pieces for piece in one if piece not in known})
+        encoded = model.tokenizer.encode_batch(new, add_special_tokens=False)
+        made = {piece: each.ids for piece, each in zip(new, encoded, strict=True)}
+        tokens = [
+            [token for piece in one for token in (made[piece] if piece in made else known[piece])] for one in pieces
+        ]
+        if len(known) > KNOWN_WORDS:
+            self._known = {}  # a new one: another thread may be reading the old one
+        self._known.update((piece, ids) for piece, ids in made.items() if len(piece) <= LONGEST_KNOWN)
+        return tokens
 
     def embed_query(self, text: str) -> list[float]:
         return self.embed_documents([text])[0]
