@@ -24,7 +24,7 @@ from retrieval.checking import Fault, StoredSource, index_faults, stored_sources
 from retrieval.data_folder import DataFolder
 from retrieval.database import open_database, reading, writing
 from retrieval.index import DATABASE, MIGRATIONS, VECTORS, Index
-from retrieval.probing import Unsound, discard_quarantined, misleading, probe, quarantine
+from retrieval.probing import Unsound, discard_quarantined, misleading, probe, quarantine, quarantined
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +97,10 @@ def repair(index: Index, folder: Path) -> list[str]:
     if altered:
         said.append(f"The stored text of {len(altered)} documents was altered: run `kura ingest` to read them again.")
     # 3. A new generation from the authority; the former one and what was moved aside go.
-    builder = Builder(index)
+    builder, aside = Builder(index), quarantined(vectors)
     said.append(f"Made anew: {builder.rebuild()} passages.")
-    if discard_quarantined(vectors):
+    discard_quarantined(vectors)
+    if aside:
         said.append("The damaged files were deleted.")
     # 4. Generations that were kept to go back to are mended by being dropped.
     said += _drop_unsound(index, builder)

@@ -143,17 +143,20 @@ def quarantine(path: Path) -> Path | None:
     return aside
 
 
-def discard_quarantined(path: Path) -> int:
-    """Delete what was moved aside of Chroma's folder `path`; returns how many folders."""
-    found = list(path.parent.glob(f"{path.name}.damaged-*"))
-    for one in found:
+def quarantined(path: Path) -> list[Path]:
+    """What was moved aside of Chroma's folder `path`."""
+    return list(path.parent.glob(f"{path.name}.damaged-*"))
+
+
+def discard_quarantined(path: Path) -> None:
+    """Delete what was moved aside of Chroma's folder `path`."""
+    for one in quarantined(path):
         try:
             shutil.rmtree(one)
         except OSError as error:
             raise DataFolderError(
                 f"{one} cannot be deleted ({error.strerror}): delete it by hand, it may hold vectors of deleted text."
             ) from error
-    return len(found)
 
 
 def pages(values: Sequence[_T]) -> Iterator[Sequence[_T]]:

@@ -27,7 +27,10 @@ from retrieval.index import DATABASE, MIGRATIONS, VECTORS, Index
 from retrieval.search import Searcher
 from tests.bot.conftest import SOMEBODY
 
-CONFIGURED = '[[sources]]\nname = "docs"\npath = "{docs}"\n[[sources]]\nname = "people"\npath = "{docs}/people"\nreaders = ["hr"]\n'
+CONFIGURED = (
+    '[[sources]]\nname = "docs"\npath = "{docs}"\n'
+    '[[sources]]\nname = "people"\npath = "{docs}/people"\nreaders = ["hr"]\n'
+)
 
 
 def opened(settings: Settings, dimensions: int = 64) -> Index:
