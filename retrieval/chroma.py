@@ -57,6 +57,7 @@ class VectorIndex:
                 f"The vector index in {path} does not open ({error}): run `kura repair`; no text is lost."
             ) from error
         self._path = path
+        self._failed = False
         self._client = cast("Client", client)
         self._batch = self._client.get_max_batch_size()
 
@@ -143,9 +144,9 @@ class VectorIndex:
                 self._client.delete_collection(collection)
 
     def close(self) -> None:
-        """Let go of the native index, and seal its files. Harmless when done twice."""
+        """Let go of the native index, and seal its files unless it failed. Harmless when done twice."""
         self._client.close()
-        if not as_left(self._path):
+        if not self._failed and not as_left(self._path):
             _seal(self._path)
 
     def _break_seal(self) -> None:
@@ -167,6 +168,8 @@ class VectorIndex:
         try:
             yield
         except chromadb.errors.ChromaError as error:
+            self._failed = True  # whoever opens it next looks closer
+            self._break_seal()
             if _disk_full(error):
                 raise _full(self._path) from error
             raise IndexDamaged(

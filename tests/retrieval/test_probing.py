@@ -20,9 +20,9 @@ import pytest
 from models.fakes import HashingEmbeddings
 from retrieval import authority, probing
 from retrieval.building import Builder
-from retrieval.chroma import VectorIndex, as_left
+from retrieval.chroma import VectorIndex, as_left, as_vectors
 from retrieval.database import writing
-from retrieval.errors import DataFolderError
+from retrieval.errors import DataFolderError, IndexDamaged
 from retrieval.index import DATABASE, VECTORS, Index
 from retrieval.probing import Unsound, probe
 from retrieval.search import Searcher
@@ -256,6 +256,16 @@ def test_a_folder_with_damage_of_any_kind_never_ends_the_process_and_never_chang
 
     with ThreadPoolExecutor(2) as pool:
         assert [said for said in pool.map(one, trials) if said] == []
+
+
+def test_an_index_that_failed_is_not_sealed_so_that_the_next_opening_looks_closer(kept: Path) -> None:
+    answers_of(kept)
+    vectors = VectorIndex(kept / VECTORS)
+    (name,) = vectors.collections()
+    with pytest.raises(IndexDamaged):
+        vectors.upsert(name, ["k"], as_vectors([[1.0, 0.0]]))  # of another width: Chroma refuses
+    vectors.close()
+    assert not as_left(kept / VECTORS)
 
 
 # --- what a child may do --------------------------------------------------------------------------------------------
