@@ -191,4 +191,4 @@ class Builder:
         with writing(index.engine) as connection:
             outbox.keep(connection, collection, keys)
             generations.point(connection, generation, document_id, version_id)
-            index.add_words(connection, generation, reader_set, version_id, chunk_words(document, chunks))
+            index.add_words(connection, generation, reader_set, [(version_id, chunk_words(document, chunks))])

@@ -42,6 +42,8 @@ from retrieval.words import WordTable
 MIGRATIONS = Path(__file__).parent / "migrations"
 DATABASE = "documents.db"
 VECTORS = "chroma"
+VersionWords = tuple[int, Sequence[ChunkWords]]
+"""A version by its id, and the words of its chunks."""
 _MOVED_AT_ONCE = 256
 """Documents given other readers in one go."""
 
@@ -179,13 +181,19 @@ class Index:
             embedded = time.perf_counter()
             with writing(self.engine) as connection:
                 authority.put_vectors(connection, target.fingerprint, {one: vectors[one] for one in new})
-                written = [self._write(connection, source_id, one) for one in prepared]
+                sets = {one.readers: authority.ensure_reader_set(connection, one.readers) for one in prepared}
+                written: dict[int, list[_Written]] = {reader_set: [] for reader_set in sets.values()}
+                for one in prepared:
+                    written[sets[one.readers]].append(self._write(connection, source_id, sets[one.readers], one))
             self._send(target, written, vectors)
             with writing(self.engine) as connection:
                 for document_id in instead_of:
                     self._delete_document(connection, document_id)
-                for one in written:
-                    self._go_live(connection, target, one, everywhere=generation is None)
+                for reader_set, group in written.items():
+                    for made in group:
+                        self._go_live(connection, target, made, everywhere=generation is None)
+                    versions = [(one.version_id, one.prepared.words) for one in group]
+                    self.add_words(connection, target, reader_set, versions)
             self.work_off_outbox()
             return Put(len(new), embedded - started, time.perf_counter() - embedded)
 
@@ -275,9 +283,8 @@ class Index:
             vectors.update(zip(missing, made, strict=True))
         return vectors, missing
 
-    def _write(self, connection: Connection, source_id: int, one: Prepared) -> _Written:
+    def _write(self, connection: Connection, source_id: int, reader_set: int, one: Prepared) -> _Written:
         document_id = authority.document_id(source_id, one.item)
-        reader_set = authority.ensure_reader_set(connection, one.readers)
         version_id = authority.add_version(
             connection,
             source_id=source_id,
@@ -294,11 +301,8 @@ class Index:
         keys = authority.add_chunks(connection, document_id, version_id, one.chunks, digests)
         return _Written(document_id, version_id, reader_set, keys, digests, one)
 
-    def _send(self, target: Generation, written: Sequence[_Written], vectors: dict[str, Vectors]) -> None:
-        by_set: dict[int, list[_Written]] = defaultdict(list)
-        for one in written:
-            by_set[one.reader_set].append(one)
-        for reader_set, group in by_set.items():
+    def _send(self, target: Generation, written: dict[int, list[_Written]], vectors: dict[str, Vectors]) -> None:
+        for reader_set, group in written.items():
             keys = [key for one in group for key in one.keys]
             self.send(target.collection(reader_set), keys, [vectors[name] for one in group for name in one.digests])
 
@@ -320,16 +324,17 @@ class Index:
             {"s": one.reader_set, "a": one.prepared.address, "d": one.document_id},
         )
         generations.point(connection, target, one.document_id, one.version_id)
-        self.add_words(connection, target, one.reader_set, one.version_id, one.prepared.words)
 
     def add_words(
-        self, connection: Connection, target: Generation, reader_set: int, version_id: int, terms: Sequence[ChunkWords]
+        self, connection: Connection, target: Generation, reader_set: int, versions: Sequence[VersionWords]
     ) -> None:
-        """The words of a version that goes live in a generation."""
+        """The words of versions that go live in a generation."""
         table = WordTable(target.id, reader_set)
         words.ensure(connection, table)
-        ids = [id_ for id_, _ in authority.chunk_ids(connection, version_id)]
-        words.insert(connection, table, list(zip(ids, terms, strict=True)))
+        rows: list[tuple[int, ChunkWords]] = []
+        for version_id, terms in versions:
+            rows += zip([id_ for id_, _ in authority.chunk_ids(connection, version_id)], terms, strict=True)
+        words.insert(connection, table, rows)
 
     def _delete_document(self, connection: Connection, document_id: str) -> None:
         self._retire(connection, document_id, generations.lives(connection, document_id))

@@ -72,8 +72,8 @@ def terms(text: str) -> list[str]:
             found += [token[at : at + 2] for at in range(len(token) - 1)] or [token]
         elif match.lastgroup == "thousands":
             found.append(token.replace(",", ""))
-        elif token.isascii() and token.isalpha():
-            found.append(_stem(token))
+        elif len(token) <= _LONGEST:
+            found += _of_word(token)
         else:
             found += _compound(token)
     return found
@@ -93,6 +93,14 @@ def is_function(term: str) -> bool:
 def is_packed(term: str) -> bool:
     """Whether it is a bigram (or single character) of a script written without spaces."""
     return len(term) <= 2 and bool(_PACKED_RUN.fullmatch(term))
+
+
+@lru_cache(maxsize=65_536)
+def _of_word(token: str) -> tuple[str, ...]:
+    """The terms of a token; most were seen before."""
+    if token.isascii() and token.isalpha():
+        return (_stem(token),)
+    return tuple(_compound(token))
 
 
 def _compound(token: str) -> Iterator[str]:
