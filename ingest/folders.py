@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from ingest.errors import SourceError
-from ingest.loaders import SUFFIXES
 from ingest.reports import SyncReport
 from ingest.sources import Listing
 from ingest.sources.folder import FolderSource
@@ -67,10 +66,12 @@ class Folders:
         feed = opened(trees) if opened else Feed(called, "folder", FolderSource(root, apart=trees), wanted)
         feed = replace(feed, readers=wanted)
         listing = feed.source.list(self._ingestor.stored_versions(feed))
-        if not listing.items and not listing.unreadable and not apart and not confirmed:
-            kinds = " ".join(sorted(SUFFIXES))
+        if not (listing.items or listing.unreadable or apart or confirmed or feed.deliberate):
             found = f"only files of other kinds ({', '.join(listing.skipped[:3])})" if listing.skipped else "no file"
-            raise SourceError(f"{path} holds {found}: put documents there ({kinds}). Nothing was changed.")
+            raise SourceError(
+                f"{path} holds {found}: put documents there, such as .md, .pdf or .docx (docs/ingestion.md lists all kinds)."
+                " Nothing was changed."
+            )
         # 2. What a killed run left is finished, and what changes hands leaves its former source.
         if not dry_run:
             self._index.tidy(purge=False)

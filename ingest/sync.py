@@ -44,6 +44,8 @@ class Feed:
     source: Source
     readers: Readers
     language: str = ""
+    deliberate: bool = False
+    """What is gone from it was taken away one by one, on purpose (uploads): any number may go, the last one too."""
 
 
 @dataclass(slots=True)
@@ -171,7 +173,7 @@ class Ingestor:
             if listing is None:
                 listing = feed.source.list({item: one.source_version for item, one in known.items()})
         tally.failed.update(listing.unreadable)
-        if not listing.items and not listing.unreadable and known and not confirmed:
+        if not listing.items and not listing.unreadable and known and not confirmed and not feed.deliberate:
             raise SourceError(
                 f"{feed.name} lists no document any more, and its {len(known)} documents were kept: check the source, or"
                 f" run `kura remove {feed.name}`. Nothing was changed."
@@ -181,7 +183,7 @@ class Ingestor:
             listed = self._hashes(feed, listing, known, tally, seen)
         recipes = {self.index.recipe, current.recipe if current else self.index.recipe}
         made = plan(listed, known, feed.readers, recipes)
-        if not confirmed:
+        if not (confirmed or feed.deliberate):
             check_share(feed.name, len(made.remove), len(known), self._most_removed)
         return _Looked(listing, known, made, seen, tally)
 

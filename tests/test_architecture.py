@@ -46,7 +46,7 @@ NETWORK = {
     "websockets",
     "huggingface_hub",
 }
-MAY_LEAVE = re.compile(r"models/(download|served_client)\.py|ingest/sources/web_fetch\.py|bot/discord_bot/.*")
+MAY_LEAVE = re.compile(r"bot/cli/handover\.py|models/(download|served_client)\.py|ingest/sources/web_fetch\.py|bot/discord_bot/.*")
 
 
 def name_of(path: Path) -> str:

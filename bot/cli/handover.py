@@ -75,7 +75,7 @@ def _answer(response: httpx2.Response) -> Any:
     if response.is_success:
         return response.json()
     try:
-        sentence = response.json()["error"]["message"]
+        sentence = response.json()["error"]["sentence"]
     except (ValueError, KeyError, TypeError):
         sentence = f"The server answered {response.status_code}."
     if response.status_code in (429, 503):
@@ -94,9 +94,8 @@ def _follow(client: httpx2.Client, job: str, show: Callable[[], AbstractContextM
             if line.startswith("data:"):
                 last = json.loads(line.removeprefix("data:"))
                 for source in last.get("progress", []):
-                    failed = f", {source['failed_count']} failed" if source["failed_count"] else ""
-                    said = f"{source['passages']} passages{failed}  {source['item']}"
-                    told(source["source"], source["done"], source["total"], said)
+                    said = f"{source['passages']} passages  {source['item']}"
+                    told(source["source"], source["done"], source["total"], said, source["failed"])
     if "report" not in last:
         raise HandoverFailed("The server broke the ingest off: look at its log.")
     return last

@@ -49,12 +49,12 @@ def switch(context: typer.Context, number: Number, data_dir: DataDir = None, con
     chosen = settings(context, data_dir, config)
     with open_kura(chosen, holder="kura index switch") as kura:
         made = Builder(kura.index).switch(number)
-        differs = Builder(kura.index).wanted()
+        differs = (made.fingerprint, made.recipe) != (kura.index.embedder.fingerprint, kura.index.recipe)
     typer.echo(f"Generation {made.id} answers now (embedder {made.fingerprint}).")
     if differs:
         typer.echo(
-            "The settings want another embedder or size of passages: the next `kura ingest` makes a new generation unless"
-            " they are set back.",
+            "The settings want another embedder or size of passages: set them back, or go there again with"
+            " `kura index switch`.",
             err=True,
         )
 

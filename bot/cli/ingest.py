@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -70,7 +70,7 @@ def ingest(
     else:
         with open_kura(chosen, holder="kura ingest") as kura:
             with progress_bars() as show:
-                report = kura.ingest(request, lambda at: show(at.source, at.done, at.total, told(at)))
+                report = kura.ingest(request, lambda at: show(at.source, at.done, at.total, told(at), at.failed))
             print_report(report, as_json=as_json)
             if watch:
                 from bot.cli.watching import watch_sources
@@ -123,21 +123,20 @@ def _request(
     )
 
 
-Show = Callable[[str, int, int, str], None]
-"""Told a source, how many of its documents are done, of how many, and what else is to be said."""
+Show = Callable[[str, int, int, str, Mapping[str, str]], None]
+"""Told a source, how many of its documents are done, of how many, what else is to be said, and what failed and why."""
 
 
 def told(progress: Progress) -> str:
     """What stands behind a progress bar."""
-    failed = f", {len(progress.failed)} failed" if progress.failed else ""
-    return f"{progress.chunks} passages{failed}  {progress.item}"
+    return f"{progress.chunks} passages  {progress.item}"
 
 
 @contextmanager
 def progress_bars() -> Iterator[Show]:
     """A progress bar for each source on standard error, on a terminal only."""
     if not sys.stderr.isatty():
-        yield lambda _source, _done, _total, _said: None
+        yield lambda _source, _done, _total, _said, _failed: None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
@@ -154,9 +153,17 @@ def progress_bars() -> Iterator[Show]:
     with Bars(*columns, console=err(), transient=True) as bars:
         tasks: dict[str, Any] = {}
 
-        def show(source: str, done: int, total: int, said: str) -> None:
+        shown: set[tuple[str, str]] = set()
+
+        def show(source: str, done: int, total: int, said: str, failed: Mapping[str, str]) -> None:
             if source not in tasks:
                 tasks[source] = bars.add_task(printable(source), total=total, said="")
-            bars.update(tasks[source], completed=done, total=total, said=printable(said)[:70])
+            for item, sentence in failed.items():
+                if (source, item) not in shown:
+                    shown.add((source, item))
+                    bars.console.print(f"not read: {printable(sentence)}", style="yellow")
+            speed = next(task.speed for task in bars.tasks if task.id == tasks[source])
+            rate = f"{speed:.0f}/s, " if speed else ""
+            bars.update(tasks[source], completed=done, total=total, said=rate + printable(said)[:60])
 
         yield show

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from typing import Annotated
 
 import typer
@@ -21,23 +23,27 @@ def serve(
     """Answer over HTTP, and in Discord when a token is set, until interrupted."""
     import uvicorn
 
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            await asyncio.to_thread(served.jobs.close)  # streams of jobs end by themselves then
+            await super().shutdown(sockets)
+
     from bot.logs import configure_logs
     from bot.wiring import listen, open_kura
     from bot.wiring.handover import announced, new_server
-    from bot.wiring.serving import web_app
+    from bot.wiring.serving import make_served
 
     configure_logs("info")
     chosen = settings(context, data_dir, config)
     with (
-        listen(host or chosen.server.host, chosen.server.port if port is None else port) as socket,
+        listen(host or chosen.server.host, chosen.server.port if port is None else port) as listening,
         open_kura(chosen, holder="kura serve", alone=False) as kura,
     ):
-        address, number = socket.getsockname()[:2]
+        address, number = listening.getsockname()[:2]
         here = new_server(address, number, chosen.server.hosts[0] if chosen.server.hosts else "localhost")
-        shown = f"[{address}]" if ":" in address else address
-        typer.echo(f"Kura answers on http://{shown}:{number} (documentation: /docs). Ctrl-C ends it.", err=True)
+        served = make_served(kura, here)
         serving = uvicorn.Config(
-            web_app(kura, here),
+            served.app,
             log_config=None,
             access_log=False,
             lifespan="on",
@@ -45,6 +51,7 @@ def serve(
             ws="none",
             timeout_graceful_shutdown=5,
         )
-        server = uvicorn.Server(serving)
         with announced(chosen.data_dir, here):
-            server.run(sockets=[socket])
+            shown = f"[{address}]" if ":" in address else address
+            typer.echo(f"Kura answers on http://{shown}:{number} (documentation: /docs). Ctrl-C ends it.", err=True)
+            Server(serving).run(sockets=[listening])

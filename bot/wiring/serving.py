@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +25,15 @@ if TYPE_CHECKING:
     from bot.wiring import Kura
 
 
-def web_app(kura: Kura, server: RunningServer | None = None) -> Callable[..., Coroutine[Any, Any, None]]:
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The HTTP application, and its ingest jobs, which are closed first: whoever watches one is told that it ends."""
+
+    app: Callable[..., Coroutine[Any, Any, None]]
+    jobs: IngestJobs
+
+
+def make_served(kura: Kura, server: RunningServer | None = None) -> Served:
     """The HTTP application, with Discord beside it when there is a token.
 
     `server` is where it listens: the command line on this machine hands its ingests over with the key in it.
@@ -42,7 +52,7 @@ def web_app(kura: Kura, server: RunningServer | None = None) -> Callable[..., Co
         background.append(lambda: run_discord(kura.assistant, token))
     hooks = {one.name: Hook(secret.encode(), one.branch) for one in settings.sources if (secret := webhook_secret(one))}
     files = {one.name: kept for one in settings.sources if (kept := uploads(settings, one.name))}
-    return create_app(
+    app = create_app(
         assistant=kura.assistant,
         identify=identify,
         readiness=kura.readiness,
@@ -59,6 +69,7 @@ def web_app(kura: Kura, server: RunningServer | None = None) -> Callable[..., Co
         ),
         background=background,
     )
+    return Served(app, jobs)
 
 
 def _clients(settings: Settings, server: RunningServer | None) -> list[Client]:
@@ -86,7 +97,7 @@ def _upkeep(kura: Kura, jobs: IngestJobs) -> list[BackgroundTask]:
     async def another_generation() -> None:
         from retrieval.building import Builder
 
-        if Builder(kura.index).wanted():
+        if await asyncio.to_thread(Builder(kura.index).wanted):
             jobs.submit(IngestRequest(), by="settings")
 
     return [*tasks, another_generation]

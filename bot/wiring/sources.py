@@ -50,7 +50,7 @@ class Configured:
         Raises SettingsError, SourceError for settings that are none.
         """
         chosen = self.settings
-        return Feed(chosen.name, chosen.kind, self._open(apart), self.readers, chosen.language)
+        return Feed(chosen.name, chosen.kind, self._open(apart), self.readers, chosen.language, chosen.kind == "upload")
 
     def forget(self) -> None:
         """Remove what it remembers."""
