@@ -20,8 +20,9 @@ from ingest.splitting import PASSAGE
 __all__ = ["ChildParser", "ParseLimits", "ParseRequest", "Parsed", "Parser"]
 
 LOADER = "ingest.loaders:parse"
-AHEAD, AHEAD_BYTES = 16, 2**26
-"""Requests, for each worker, and their bytes, together, drawn before their results are asked for."""
+AHEAD, AHEAD_BYTES = 128, 2**26
+"""Requests, for each worker, and their bytes, together, drawn before their results are asked for: enough small documents
+that a child does not wait while a batch is written."""
 DRAWN = 2
 """Requests drawn for each result that is handed out: more than one, until there are enough ahead."""
 
