@@ -31,7 +31,7 @@ COPY bot /src/bot
 RUN pip install --no-deps --no-build-isolation /src
 
 FROM ${PYTHON}
-RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 && rm -rf /var/lib/apt/lists/* \
+RUN apt-get update && apt-get install -y --no-install-recommends libgomp1 git openssh-client ca-certificates && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin kura \
     && install -d -o kura -g kura -m 0700 /data
 COPY --from=build /opt/kura /opt/kura

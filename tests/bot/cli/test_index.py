@@ -28,7 +28,7 @@ def test_generations_are_listed_and_gone_back_to(kura: Kura, smaller: None, inge
     assert before["documents"] == after["documents"] == 3
     ended = kura("index", "switch", "1")
     assert "Generation 1 answers now" in ended.out
-    assert "set back" in ended.err
+    assert "set them back" in ended.err
     assert "180 EUR" in kura("ask", HOTEL).out
     assert kura("index", "list").out.startswith("* 1")
     assert "generation" not in kura("ingest", str(ingested)).out  # who went back is not brought forward again
