@@ -14,7 +14,8 @@ from typing import Any
 from bot.errors import explain
 from bot.settings import Settings
 from bot.wiring import listen
-from bot.wiring.models import engine_options, made_index, make_embedder, running_card, speed_book
+from bot.wiring.embedders import made_index, make_embedder
+from bot.wiring.models import engine_options, running_card, speed_book
 from models.errors import ModelError
 from models.gguf import check
 from retrieval import generations

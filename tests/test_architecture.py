@@ -157,7 +157,8 @@ def test_importing_everything_builds_nothing() -> None:
         f"for module in {modules!r}: importlib.import_module(module)\n"
         "assert threading.active_count() == 1, threading.enumerate()\n"
         "assert not logging.getLogger().handlers\n"
-        "heavy = {'llama_cpp', 'chromadb', 'wordllama', 'torch', 'docx', 'pypdfium2', 'pptx', 'openpyxl', 'nbformat', 'yaml', 'tree_sitter', 'docutils', 'watchfiles'} & set(sys.modules)\n"
+        "heavy = {'llama_cpp', 'chromadb', 'wordllama', 'torch', 'docx', 'pypdfium2', 'pptx', 'openpyxl', 'nbformat',"
+        " 'yaml', 'tree_sitter', 'docutils', 'watchfiles'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from bot.errors import SettingsError
 from bot.settings import Settings
-from bot.wiring.models import answer_model, embedder_spec, make_embedder, reopen_embedder
+from bot.wiring.embedders import embedder_spec, make_embedder, reopen_embedder
 from models.offline import forbid_telemetry
 from retrieval.data_folder import DataFolder
 
@@ -78,6 +78,7 @@ class Kura:
     def assistant(self) -> Assistant:
         from bot.assistant import Assistant
         from bot.store import ConversationStore
+        from bot.wiring.models import answer_model
         from ingest.freshness import freshness
 
         model = answer_model(self.settings, self.closing, style=self._style, alone=self._alone)

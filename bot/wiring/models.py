@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any, cast
 
 from bot import prompting
@@ -15,16 +13,13 @@ from bot.errors import SettingsError
 from bot.generating import AnswerModel, ModelCall
 from bot.identity import ANONYMOUS
 from bot.prompting import Budget
-from bot.settings import EmbedderSettings, Settings
-from bot.settings_file import is_secret, masked
-from bot.wiring.components import ComponentChat, ComponentEmbeddings, make_component
+from bot.settings import Settings
+from bot.wiring.components import ComponentChat, make_component
+from bot.wiring.embedders import LIBRARY, model_library
 from models.cards import ModelCard, local_chat, starter_chat
-from models.cores import available_cores
-from models.embedders import Embedder, WordLlamaEmbeddings
 from models.engine import ChatEngine, EngineOptions, EngineState
 from models.errors import EngineBusy, ModelError
 from models.gguf import check
-from models.library import Library
 from models.speed import Speed, SpeedBook, measure
 
 if TYPE_CHECKING:
@@ -32,21 +27,12 @@ if TYPE_CHECKING:
 
     from models.chat import ChatKura
 
-LIBRARY = "models"
-"""Folder of installed models, inside the data folder."""
 SPEEDS = "speeds.json"
 OPENING_RETRY_S = 5.0
 """After how long somebody is told to ask again while the model is being opened."""
-MOST_EMBEDDED = 1024
-"""Tokens of a passage that an embedder reads at most: passages are shorter, and each token costs memory from the start."""
 _log = logging.getLogger(__name__)
 ADAPTER = "adapter"
 """The name under which an engine knows the one LoRA adapter of its card."""
-
-
-def model_library(settings: Settings) -> Library:
-    """The models that were pulled or added."""
-    return Library(settings.data_dir / LIBRARY)
 
 
 def speed_book(settings: Settings) -> SpeedBook:
@@ -260,79 +246,6 @@ class LocalChat:
             except (ModelError, OSError) as error:  # answers do without
                 _log.warning("The speed of %s is not known (%s): prompts are planned without it.", card.name, error)
         return ChatKura(engine=engine, model_name=card.name, template=card.template)
-
-
-def _embedder_threads(settings: Settings) -> int:
-    """Half of the cores, unless somebody says: an embedder works beside the model that answers."""
-    return settings.model.threads or max(1, available_cores() // 2)
-
-
-def make_embedder(settings: Settings) -> Embedder:
-    """The embedder that is set; nothing is loaded yet. Raises ModelFileError for a name that is not installed."""
-    chosen = settings.embedder
-    if chosen.component:
-        from langchain_core.embeddings import Embeddings
-
-        component = make_component(chosen.component, chosen.arguments, Embeddings, "embedder.component")
-        return ComponentEmbeddings(component, name=_component_name(settings), languages=chosen.languages)
-    if chosen.path is None and not chosen.name:
-        return WordLlamaEmbeddings()
-    from models.llamacpp_embed import LlamaEmbeddings
-
-    if chosen.path is None:
-        card = model_library(settings).card(chosen.name)
-        if card.kind != "embedding":
-            raise SettingsError(f"embedder.name: {chosen.name} is of the kind {card.kind}: name an embedding model.")
-        return LlamaEmbeddings(
-            card.path,
-            sha256=card.sha256,
-            pooling=card.pooling,
-            query_prefix=chosen.query_prefix or card.query_prefix,
-            passage_prefix=chosen.passage_prefix or card.passage_prefix,
-            context_length=min(card.context_length, MOST_EMBEDDED),
-            threads=_embedder_threads(settings),
-            n_gpu_layers=settings.model.gpu_layers,
-            languages=chosen.languages or card.languages,
-        )
-    return LlamaEmbeddings(
-        chosen.path,
-        sha256=chosen.sha256,
-        pooling=chosen.pooling,
-        query_prefix=chosen.query_prefix,
-        passage_prefix=chosen.passage_prefix,
-        threads=_embedder_threads(settings),
-        n_gpu_layers=settings.model.gpu_layers,
-        languages=chosen.languages,
-    )
-
-
-def embedder_spec(settings: Settings) -> str:
-    """What the embedder that is set is opened from again once the settings name another; holds no secret."""
-    chosen = settings.embedder.model_dump(mode="json")
-    chosen["arguments"] = {key: value for key, value in chosen["arguments"].items() if not is_secret(key)}
-    return json.dumps(chosen, ensure_ascii=False, sort_keys=True)
-
-
-def reopen_embedder(settings: Settings, spec: str) -> Embedder:
-    """The embedder that `embedder_spec` told of; secrets come from the settings. Raises SettingsError, ModelFileError."""
-    stored = json.loads(spec)
-    secrets = {key: value for key, value in settings.embedder.arguments.items() if is_secret(key)}
-    stored["arguments"] = {**secrets, **stored["arguments"]} if stored["component"] else {}
-    return make_embedder(settings.model_copy(update={"embedder": EmbedderSettings.model_validate(stored)}))
-
-
-def _component_name(settings: Settings) -> str:
-    """What tells an embedder that is a component from others: its path and arguments. A new key is no new embedder."""
-    arguments = masked(settings.embedder.arguments)
-    told = sorted((key, value) for key, value in arguments.items() if not is_secret(key))
-    return f"{settings.embedder.component} {told}"
-
-
-def made_index(settings: Settings, fingerprint: str) -> bool:
-    """Whether the embedder that is set has this fingerprint; calls no component to find out."""
-    if settings.embedder.component:
-        return fingerprint.endswith("-" + sha256(_component_name(settings).encode()).hexdigest()[:12])
-    return fingerprint == make_embedder(settings).fingerprint
 
 
 def estimate_tokens(text: str) -> int:

@@ -11,7 +11,7 @@ from pydantic import BaseModel, SecretStr
 from bot.errors import SettingsError
 from bot.settings import Settings, load
 from bot.wiring.components import ComponentChat, make_component
-from bot.wiring.models import made_index, make_embedder
+from bot.wiring.embedders import made_index, make_embedder
 from models.errors import EngineBusy, EngineFailed
 from models.fakes import HashingEmbeddings, ScriptedChat
 

@@ -11,17 +11,16 @@ from bot.errors import SettingsError
 from bot.generating import ModelCall
 from bot.identity import ANONYMOUS
 from bot.settings import Settings, load
+from bot.wiring.embedders import make_embedder, model_library
 from bot.wiring.models import (
     ADAPTER,
     LocalChat,
     answer_model,
     engine_options,
     fast_card,
-    make_embedder,
     make_engine,
     measure_speed,
     model_card,
-    model_library,
     speed_book,
 )
 from models.cards import starter_chat
