@@ -160,12 +160,11 @@ def manifest(connection: Connection, source_id: int, generation: int) -> dict[st
         " FROM documents d JOIN live l ON l.document_id = d.id AND l.generation_id = :generation"
         " JOIN versions v ON v.id = l.version_id WHERE d.source_id = :source"
     )
-    rows = connection.execute(statement, {"source": source_id, "generation": generation})
+    rows = connection.execute(statement, {"source": source_id, "generation": generation}).all()
+    # unpacked by place: this is most of the cost of a source in which nothing changed
     return {
-        row.item: Known(
-            row.id, row.content_sha256, row.recipe, sets[row.reader_set_id], row.version_id, row.source_version
-        )
-        for row in rows
+        item: Known(document, content, recipe, sets[reader_set], version, said)
+        for item, document, content, recipe, reader_set, version, said in rows
     }
 
 
