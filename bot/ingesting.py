@@ -124,6 +124,8 @@ class Ingesting:
             except IngestError as error:  # the others go on
                 faults[wanted.name] = str(error)
         generation = "" if request.dry_run else self._new_generation(ingestor, on_progress)
+        if not request.dry_run and any(report.removed or report.replaced for report in reports):
+            Builder(self._index).sweep()  # Chroma is open anyway; what a killed `drop` left goes now
         return Outcome(tuple(reports), faults, generation, time.perf_counter() - started)
 
     def remove(self, name: str) -> int:

@@ -14,7 +14,7 @@ from ingest.errors import SourceError
 from ingest.reports import SyncReport
 from ingest.sources import Listing
 from ingest.sources.folder import FolderSource
-from ingest.sync import Feed, Ingestor
+from ingest.sync import Feed, Ingestor, Listed
 from retrieval import authority, generations
 from retrieval.access import EVERYBODY, Readers
 from retrieval.authority import Source
@@ -65,11 +65,12 @@ class Folders:
         called = name or (mine.name if mine else _free_name(root.name, before))
         feed = opened(trees) if opened else Feed(called, "folder", FolderSource(root, apart=trees), wanted)
         feed = replace(feed, readers=wanted)
-        listing = feed.source.list(self._ingestor.stored_versions(feed))
+        listed = self._ingestor.listed(feed)
+        listing = listed.listing
         if not (listing.items or listing.unreadable or apart or confirmed or feed.deliberate):
-            found = f"only files of other kinds ({', '.join(listing.skipped[:3])})" if listing.skipped else "no file"
+            kinds = f"only files of other kinds ({', '.join(listing.skipped[:3])})" if listing.skipped else "no file"
             raise SourceError(
-                f"{path} holds {found}: put documents there, such as .md, .pdf or .docx (docs/ingestion.md lists all kinds)."
+                f"{path} holds {kinds}: put documents there, such as .md, .pdf or .docx (docs/ingestion.md lists all kinds)."
                 " Nothing was changed."
             )
         # 2. What a killed run left is finished, and what changes hands leaves its former source.
@@ -81,17 +82,19 @@ class Folders:
                     source_id = authority.put_source(connection, feed.name, str(root), wanted, feed.kind)
                     authority.move_addresses(connection, source_id, mine.root, str(root))
         # 3. The sources, one by one.
-        reports = [self._ingestor.sync(feed, listing=listing, confirmed=confirmed or bool(nested), dry_run=dry_run)]
-        for one, listed in nested:
+        reports = [self._ingestor.sync(feed, listed=listed, confirmed=confirmed, dry_run=dry_run)]
+        for one, found in nested:
             gone = not Path(one.source.root).exists()  # the outer folder is there: this is no disk that is not mounted
-            reports.append(self._ingestor.sync(one, listing=listed, confirmed=confirmed or gone, dry_run=dry_run))
+            reports.append(self._ingestor.sync(one, listed=found, confirmed=confirmed or gone, dry_run=dry_run))
         return reports
 
-    def _nested(self, stored: Source, apart: list[Source]) -> tuple[Feed, Listing]:
+    def _nested(self, stored: Source, apart: list[Source]) -> tuple[Feed, Listed]:
         root = Path(stored.root)
         below = {Path(other.root) for other in apart if other.root != stored.root}
         feed = Feed(stored.name, stored.kind, FolderSource(root, apart=below), stored.readers)
-        return feed, feed.source.list(self._ingestor.stored_versions(feed)) if root.exists() else Listing(())
+        if root.exists():
+            return feed, self._ingestor.listed(feed)
+        return feed, Listed(Listing(()), self._ingestor.known(feed))
 
     def _take_over(self, before: list[Source], root: Path) -> None:
         """Remove from earlier sources what lies below `root`, before it comes back with readers of its own."""

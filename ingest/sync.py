@@ -48,6 +48,15 @@ class Feed:
     """What is gone from it was taken away one by one, on purpose (uploads): any number may go, the last one too."""
 
 
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a source holds, and what is stored of it."""
+
+    listing: Listing
+    known: Mapping[str, Known]
+    seconds: float = 0.0
+
+
 @dataclass(slots=True)
 class _Tally:
     """What has happened so far."""
@@ -93,25 +102,28 @@ class Ingestor:
         self._most_removed = most_removed
 
     def sync(
-        self, feed: Feed, *, listing: Listing | None = None, confirmed: bool = False, dry_run: bool = False
+        self, feed: Feed, *, listed: Listed | None = None, confirmed: bool = False, dry_run: bool = False
     ) -> SyncReport:
-        """Bring the index to the present state of one source; what was listed before is not listed again.
+        """Bring the index to the present state of one source; what was `listed` before is not listed again.
 
         With `confirmed` any share of its documents may go. Raises SourceError before anything is changed if it cannot
         be listed, or if it seems empty; TooMuchGone if more is gone than may go unasked.
         """
         started = time.perf_counter()
         try:
-            looked = self._look(feed, listing, confirmed=confirmed)
+            looked = self._look(feed, listed or self.listed(feed), confirmed=confirmed)
             if not dry_run:
                 self._do(feed, looked)
         finally:
             feed.source.close()
         return _report(feed, looked, time.perf_counter() - started, dry_run=dry_run)
 
-    def stored_versions(self, feed: Feed) -> dict[str, str]:
-        """What a source's listing is told: the version of each item that is stored."""
-        return {item: one.source_version for item, one in self._known(feed).items()}
+    def listed(self, feed: Feed) -> Listed:
+        """What a source holds now, beside what is stored of it. Raises SourceError if it cannot be listed."""
+        started = time.perf_counter()
+        known = self.known(feed)
+        listing = feed.source.list({item: one.source_version for item, one in known.items()})
+        return Listed(listing, known, time.perf_counter() - started)
 
     def fill(self, feed: Feed, generation: Generation) -> dict[str, str]:
         """Put into a generation what its recipe makes anew of a source; what cannot be read is left to the text stored.
@@ -126,7 +138,7 @@ class Ingestor:
             known = authority.manifest(connection, source.id, current.id)
             there = authority.manifest(connection, source.id, generation.id)
         try:
-            listing = feed.source.list(self.stored_versions(feed))
+            listing = self.listed(feed).listing
             tally = _Tally(failed=dict(listing.unreadable))
             pending = [
                 one
@@ -159,20 +171,17 @@ class Ingestor:
 
     # --- the steps ---
 
-    def _known(self, feed: Feed) -> dict[str, Known]:
+    def known(self, feed: Feed) -> dict[str, Known]:
+        """What is stored of a source, in the generation that answers."""
         with reading(self.index.engine) as connection:
             source, current = _stored(authority.sources(connection), feed), generations.current(connection)
             return authority.manifest(connection, source.id, current.id) if source and current else {}
 
-    def _look(self, feed: Feed, listing: Listing | None, *, confirmed: bool) -> _Looked:
-        known = self._known(feed)
+    def _look(self, feed: Feed, listed: Listed, *, confirmed: bool) -> _Looked:
+        listing, known = listed.listing, listed.known
         with reading(self.index.engine) as connection:
             current = generations.current(connection)
-        tally = _Tally(failed={})
-        with _timed(tally.stages, "listing"):
-            if listing is None:
-                listing = feed.source.list({item: one.source_version for item, one in known.items()})
-        tally.failed.update(listing.unreadable)
+        tally = _Tally(failed=dict(listing.unreadable), stages=Stages(listing=listed.seconds))
         if not listing.items and not listing.unreadable and known and not confirmed and not feed.deliberate:
             raise SourceError(
                 f"{feed.name} lists no document any more, and its {len(known)} documents were kept: check the source, or"
@@ -180,9 +189,9 @@ class Ingestor:
             )
         with _timed(tally.stages, "reading"):
             seen: dict[int, str] = {}
-            listed = self._hashes(feed, listing, known, tally, seen)
+            hashes = self._hashes(feed, listing, known, tally, seen)
         recipes = {self.index.recipe, current.recipe if current else self.index.recipe}
-        made = plan(listed, known, feed.readers, recipes)
+        made = plan(hashes, known, feed.readers, recipes)
         if not (confirmed or feed.deliberate):
             check_share(feed.name, len(made.remove), len(known), self._most_removed)
         return _Looked(listing, known, made, seen, tally)

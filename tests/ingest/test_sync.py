@@ -384,3 +384,15 @@ def test_a_touched_file_is_hashed_once_and_then_known_by_its_stat(index: Index, 
     assert (report.unchanged, read[2:]) == (2, ["travel.md"])
     ingestor.sync(Feed("docs", "folder", Reading(docs, now=lambda: later), ALL))
     assert len(read) == 3
+
+
+def test_an_inner_source_does_not_lift_the_stop_of_the_outer_one(index: Index, docs: Path) -> None:
+    many(docs)
+    (docs / "people").mkdir()
+    (docs / "people" / "pay.md").write_text("# Pay\n\nSalaries are reviewed in April.\n")
+    ingest(index, docs / "people", readers=HR)
+    ingest(index, docs)
+    for number in range(10):
+        (docs / f"note-{number}.md").unlink()
+    with pytest.raises(TooMuchGone):
+        ingest(index, docs)
