@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 from hashlib import sha256
 
 import numpy as np
-from sqlalchemy import Connection, bindparam, text
+from sqlalchemy import Connection, bindparam
 
 from retrieval.access import Readers
 from retrieval.chroma import Vectors
+from retrieval.database import sql
 from retrieval.documents import Chunk, Document
 
 ReaderSets = dict[int, Readers]
@@ -58,13 +59,13 @@ def now() -> str:
 
 def get_state(connection: Connection, key: str) -> str | None:
     """A value of the state table."""
-    value = connection.execute(text("SELECT value FROM state WHERE key = :key"), {"key": key}).scalar()
+    value = connection.execute(sql("SELECT value FROM state WHERE key = :key"), {"key": key}).scalar()
     return None if value is None else str(value)
 
 
 def set_state(connection: Connection, key: str, value: str) -> None:
     """Set a value of the state table."""
-    connection.execute(text("INSERT OR REPLACE INTO state VALUES (:key, :value)"), {"key": key, "value": value})
+    connection.execute(sql("INSERT OR REPLACE INTO state VALUES (:key, :value)"), {"key": key, "value": value})
 
 
 # --- readers ---------------------------------------------------------------------------------------------------------
@@ -72,23 +73,23 @@ def set_state(connection: Connection, key: str, value: str) -> None:
 
 def reader_sets(connection: Connection) -> ReaderSets:
     """All sets of readers."""
-    rows = connection.execute(text("SELECT id, groups, discord FROM reader_sets ORDER BY id"))
+    rows = connection.execute(sql("SELECT id, groups, discord FROM reader_sets ORDER BY id"))
     return {row.id: Readers(frozenset(json.loads(row.groups)), bool(row.discord)) for row in rows}
 
 
 def ensure_reader_set(connection: Connection, readers: Readers) -> int:
     """The id of a set of readers, made if it is new."""
-    found = connection.execute(text("SELECT id FROM reader_sets WHERE key = :key"), {"key": readers.key}).scalar()
+    found = connection.execute(sql("SELECT id FROM reader_sets WHERE key = :key"), {"key": readers.key}).scalar()
     if found is not None:
         return int(found)
-    statement = text("INSERT INTO reader_sets (key, groups, discord) VALUES (:key, :groups, :discord) RETURNING id")
+    statement = sql("INSERT INTO reader_sets (key, groups, discord) VALUES (:key, :groups, :discord) RETURNING id")
     values = {"key": readers.key, "groups": json.dumps(sorted(readers.groups)), "discord": readers.discord}
     return int(connection.execute(statement, values).scalar_one())
 
 
 def reader_set_of(connection: Connection, document_id: str) -> int:
     """The id of a document's set of readers."""
-    statement = text("SELECT reader_set_id FROM documents WHERE id = :id")
+    statement = sql("SELECT reader_set_id FROM documents WHERE id = :id")
     return int(connection.execute(statement, {"id": document_id}).scalar_one())
 
 
@@ -98,7 +99,7 @@ def reader_set_of(connection: Connection, document_id: str) -> int:
 def sources(connection: Connection) -> list[Source]:
     """All sources, by name."""
     sets = reader_sets(connection)
-    rows = connection.execute(text("SELECT id, name, root, reader_set_id, synced_at, kind FROM sources ORDER BY name"))
+    rows = connection.execute(sql("SELECT id, name, root, reader_set_id, synced_at, kind FROM sources ORDER BY name"))
     return [
         Source(
             row.id,
@@ -119,7 +120,7 @@ def put_source(connection: Connection, name: str, root: str, readers: Readers, k
     """
     values = {"name": name, "root": root, "set": ensure_reader_set(connection, readers), "kind": kind}
     found = connection.execute(
-        text("SELECT id FROM sources WHERE root = :root OR name = :name ORDER BY root = :root DESC"), values
+        sql("SELECT id FROM sources WHERE root = :root OR name = :name ORDER BY root = :root DESC"), values
     ).scalar()
     if found is None:
         statement = (
@@ -130,12 +131,12 @@ def put_source(connection: Connection, name: str, root: str, readers: Readers, k
             "UPDATE sources SET name = :name, root = :root, reader_set_id = :set, kind = :kind WHERE id = :id"
             " RETURNING id"
         )
-    return int(connection.execute(text(statement), values | {"id": found}).scalar_one())
+    return int(connection.execute(sql(statement), values | {"id": found}).scalar_one())
 
 
 def move_addresses(connection: Connection, source_id: int, former: str, present: str) -> None:
     """Let the documents of a source that moved be found where they are now."""
-    statement = text(
+    statement = sql(
         "UPDATE documents SET address = :present || substr(address, length(:former) + 1)"
         " WHERE source_id = :id AND substr(address, 1, length(:former)) = :former"
     )
@@ -144,18 +145,18 @@ def move_addresses(connection: Connection, source_id: int, former: str, present:
 
 def delete_source(connection: Connection, source_id: int) -> None:
     """Remove a source that has no documents any more."""
-    connection.execute(text("DELETE FROM sources WHERE id = :id"), {"id": source_id})
+    connection.execute(sql("DELETE FROM sources WHERE id = :id"), {"id": source_id})
 
 
 def mark_synced(connection: Connection, source_id: int) -> None:
     """Note that a source was brought to its present state just now."""
-    connection.execute(text("UPDATE sources SET synced_at = :at WHERE id = :id"), {"at": now(), "id": source_id})
+    connection.execute(sql("UPDATE sources SET synced_at = :at WHERE id = :id"), {"at": now(), "id": source_id})
 
 
 def manifest(connection: Connection, source_id: int, generation: int) -> dict[str, Known]:
     """The items of a source that are live in a generation."""
     sets = reader_sets(connection)
-    statement = text(
+    statement = sql(
         "SELECT d.item, d.id, v.content_sha256, v.recipe, d.reader_set_id, v.id AS version_id, v.source_version"
         " FROM documents d JOIN live l ON l.document_id = d.id AND l.generation_id = :generation"
         " JOIN versions v ON v.id = l.version_id WHERE d.source_id = :source"
@@ -170,7 +171,7 @@ def manifest(connection: Connection, source_id: int, generation: int) -> dict[st
 
 def documents_of(connection: Connection, source_id: int) -> list[str]:
     """The ids of all documents of a source, in whatever generation they are live."""
-    found = connection.execute(text("SELECT id FROM documents WHERE source_id = :source"), {"source": source_id})
+    found = connection.execute(sql("SELECT id FROM documents WHERE source_id = :source"), {"source": source_id})
     return [str(one) for one in found.scalars()]
 
 
@@ -178,7 +179,7 @@ def set_source_versions(connection: Connection, seen: Mapping[int, str]) -> None
     """Note what the source says now of versions (by id) whose content is the same as before."""
     if seen:
         values = [{"id": version, "seen": said} for version, said in seen.items()]
-        connection.execute(text("UPDATE versions SET source_version = :seen WHERE id = :id"), values)
+        connection.execute(sql("UPDATE versions SET source_version = :seen WHERE id = :id"), values)
 
 
 # --- writing a version -----------------------------------------------------------------------------------------------
@@ -204,13 +205,13 @@ def add_version(
 ) -> int:
     """Write a version that is not live yet; returns its id. The document's row is made if it is new."""
     connection.execute(
-        text(
+        sql(
             "INSERT INTO documents (id, source_id, item, address, reader_set_id) VALUES (:id, :source, :item, :address, :set)"
             " ON CONFLICT (id) DO NOTHING"
         ),
         {"id": document_id, "source": source_id, "item": item, "address": address, "set": reader_set},
     )
-    statement = text(
+    statement = sql(
         "INSERT INTO versions (document_id, title, language, text, content_sha256, recipe, created_at, source_version)"
         " VALUES (:document, :title, :language, :text, :sha, :recipe, :at, :source_version) RETURNING id"
     )
@@ -252,7 +253,7 @@ def add_chunks(
         for ordinal, (key, chunk, digest) in enumerate(zip(keys, chunks, embedded, strict=True))
     ]
     connection.execute(
-        text(
+        sql(
             'INSERT INTO chunks (key, version_id, ordinal, start, "end", heading, line, page, embedded_sha256)'
             " VALUES (:key, :version, :ordinal, :start, :end, :heading, :line, :page, :embedded)"
         ),
@@ -264,18 +265,16 @@ def add_chunks(
 def chunk_ids(connection: Connection, version_id: int) -> list[tuple[int, str]]:
     """The internal id and key of each chunk of a version, in order."""
     rows = connection.execute(
-        text("SELECT id, key FROM chunks WHERE version_id = :v ORDER BY ordinal"), {"v": version_id}
+        sql("SELECT id, key FROM chunks WHERE version_id = :v ORDER BY ordinal"), {"v": version_id}
     )
     return [(row.id, row.key) for row in rows]
 
 
 def stored_version(connection: Connection, version_id: int) -> tuple[Document, list[Chunk]]:
     """A version's text and chunks, in order, for making the indexes anew; headings and pages stand in the chunks."""
-    found = connection.execute(
-        text("SELECT title, language, text FROM versions WHERE id = :v"), {"v": version_id}
-    ).one()
+    found = connection.execute(sql("SELECT title, language, text FROM versions WHERE id = :v"), {"v": version_id}).one()
     rows = connection.execute(
-        text('SELECT start, "end" AS "end", heading, line, page FROM chunks WHERE version_id = :v ORDER BY ordinal'),
+        sql('SELECT start, "end" AS "end", heading, line, page FROM chunks WHERE version_id = :v ORDER BY ordinal'),
         {"v": version_id},
     )
     chunks = [Chunk(row.start, row.end, tuple(json.loads(row.heading)), row.line, row.page) for row in rows]
@@ -284,8 +283,8 @@ def stored_version(connection: Connection, version_id: int) -> tuple[Document, l
 
 def delete_version(connection: Connection, version_id: int) -> None:
     """Remove a version with its chunks and text."""
-    connection.execute(text("DELETE FROM chunks WHERE version_id = :v"), {"v": version_id})
-    connection.execute(text("DELETE FROM versions WHERE id = :v"), {"v": version_id})
+    connection.execute(sql("DELETE FROM chunks WHERE version_id = :v"), {"v": version_id})
+    connection.execute(sql("DELETE FROM versions WHERE id = :v"), {"v": version_id})
 
 
 # --- vectors ---------------------------------------------------------------------------------------------------------
@@ -294,7 +293,7 @@ def delete_version(connection: Connection, version_id: int) -> None:
 def vectors(connection: Connection, fingerprint: str, digests: Iterable[str]) -> dict[str, Vectors]:
     """The stored vectors of these embedded texts."""
     wanted = list(set(digests))
-    statement = text(
+    statement = sql(
         "SELECT embedded_sha256, vector FROM vectors WHERE fingerprint = :fingerprint AND embedded_sha256 IN :digests"
     ).bindparams(bindparam("digests", expanding=True))
     found: dict[str, Vectors] = {}
@@ -306,7 +305,7 @@ def vectors(connection: Connection, fingerprint: str, digests: Iterable[str]) ->
 
 def chunk_vectors(connection: Connection, fingerprint: str, version_id: int) -> dict[str, Vectors]:
     """The vector of each chunk of a version by its key; chunks this embedder has not embedded are left out."""
-    statement = text(
+    statement = sql(
         "SELECT c.key, x.vector FROM chunks c JOIN vectors x ON x.embedded_sha256 = c.embedded_sha256"
         " WHERE c.version_id = :version AND x.fingerprint = :fingerprint ORDER BY c.ordinal"
     )
@@ -320,14 +319,14 @@ def put_vectors(connection: Connection, fingerprint: str, new: dict[str, Vectors
         values = [
             {"f": fingerprint, "d": digest, "v": vector.astype("<f4").tobytes()} for digest, vector in new.items()
         ]
-        connection.execute(text("INSERT OR REPLACE INTO vectors VALUES (:f, :d, :v)"), values)
+        connection.execute(sql("INSERT OR REPLACE INTO vectors VALUES (:f, :d, :v)"), values)
 
 
 def vector_fingerprints(connection: Connection) -> set[str]:
     """The embedders of all stored vectors."""
-    return {str(one) for one in connection.execute(text("SELECT DISTINCT fingerprint FROM vectors")).scalars()}
+    return {str(one) for one in connection.execute(sql("SELECT DISTINCT fingerprint FROM vectors")).scalars()}
 
 
 def delete_unused_vectors(connection: Connection) -> None:
     """Remove the vectors of texts that no chunk holds any more."""
-    connection.execute(text("DELETE FROM vectors WHERE embedded_sha256 NOT IN (SELECT embedded_sha256 FROM chunks)"))
+    connection.execute(sql("DELETE FROM vectors WHERE embedded_sha256 NOT IN (SELECT embedded_sha256 FROM chunks)"))

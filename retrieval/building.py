@@ -10,10 +10,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from sqlalchemy import text
-
 from retrieval import authority, generations, outbox, words
-from retrieval.database import reading, writing
+from retrieval.database import reading, sql, writing
 from retrieval.errors import NotFound, RetrievalError
 from retrieval.generations import Generation
 from retrieval.index import Index, digest, embedded_text
@@ -121,7 +119,7 @@ class Builder:
                 generations.delete(connection, chosen)
                 kept = {one.fingerprint for one in generations.every(connection)} | {index.embedder.fingerprint}
                 for fingerprint in authority.vector_fingerprints(connection) - kept:
-                    connection.execute(text("DELETE FROM vectors WHERE fingerprint = :f"), {"f": fingerprint})
+                    connection.execute(sql("DELETE FROM vectors WHERE fingerprint = :f"), {"f": fingerprint})
             index.tidy(purge=True)  # versions that only this one had
             self.sweep()
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError
 
 from retrieval import authority, generations, words
 from retrieval.chroma import VectorIndex, Vectors
-from retrieval.database import reading
+from retrieval.database import reading, sql
 from retrieval.generations import Generation
 from retrieval.index import digest, embedded_text
 from retrieval.probing import Unsound, pages, probe, stored_vectors
@@ -69,7 +69,7 @@ def stored_sources(engine: Engine) -> list[StoredSource]:
 
 def stored_content(engine: Engine, document_id: str) -> tuple[str, str] | None:
     """The item of a document in its source, and the hash of the bytes it was read from; None if it is not live."""
-    statement = text(
+    statement = sql(
         "SELECT d.item, v.content_sha256 FROM documents d JOIN live l ON l.document_id = d.id AND l.generation_id = :g"
         " JOIN versions v ON v.id = l.version_id WHERE d.id = :d"
     )
@@ -106,7 +106,7 @@ def index_faults(engine: Engine, vectors: Path | None, *, deep: bool) -> list[Fa
 
 def file_faults(connection: Connection) -> Iterator[Fault]:
     """What SQLite's own check finds wrong with the file."""
-    broken = str(connection.execute(text("PRAGMA quick_check(1)")).scalar())
+    broken = str(connection.execute(sql("PRAGMA quick_check(1)")).scalar())
     if broken != "ok":
         yield Fault(
             "file", f"the database is damaged ({broken}): restore it from a backup, or ingest into a new folder"
@@ -121,11 +121,11 @@ def authority_faults(connection: Connection) -> Iterator[Fault]:
         if lacking := _without_vector(connection, generation):
             yield Fault("stored vectors", f"generation {generation.id} lacks the stored vectors of {lacking} passages")
     unpointed = connection.execute(
-        text("SELECT count(*) FROM versions WHERE id NOT IN (SELECT version_id FROM live)")
+        sql("SELECT count(*) FROM versions WHERE id NOT IN (SELECT version_id FROM live)")
     ).scalar_one()
     if unpointed:
         yield Fault("left over", f"{unpointed} versions of documents are in no index: a run was killed")
-    waiting = connection.execute(text("SELECT count(*) FROM outbox")).scalar_one()
+    waiting = connection.execute(sql("SELECT count(*) FROM outbox")).scalar_one()
     if waiting:
         yield Fault("left over", f"{waiting} vectors wait to be deleted: a run was killed")
 
@@ -133,10 +133,10 @@ def authority_faults(connection: Connection) -> Iterator[Fault]:
 def altered_versions(connection: Connection) -> list[int]:
     """Versions whose chunks do not ascend within the text, or whose text is not the one that was embedded."""
     altered = []
-    for version_id in connection.execute(text("SELECT id FROM versions ORDER BY id")).scalars().all():
+    for version_id in connection.execute(sql("SELECT id FROM versions ORDER BY id")).scalars().all():
         document, chunks = authority.stored_version(connection, version_id)
         hashes = connection.execute(
-            text("SELECT embedded_sha256 FROM chunks WHERE version_id = :v ORDER BY ordinal"), {"v": version_id}
+            sql("SELECT embedded_sha256 FROM chunks WHERE version_id = :v ORDER BY ordinal"), {"v": version_id}
         ).scalars()
         within = all(0 <= one.start < one.end <= len(document.text) for one in chunks)
         ascend = all(one.end <= two.start for one, two in pairwise(chunks))
@@ -149,7 +149,7 @@ def altered_versions(connection: Connection) -> list[int]:
 def distrust(connection: Connection, versions: Sequence[int]) -> None:
     """Forget what bytes versions were made of, so that the next sync reads their documents again."""
     if versions:
-        statement = text("UPDATE versions SET content_sha256 = '', source_version = '' WHERE id = :id")
+        statement = sql("UPDATE versions SET content_sha256 = '', source_version = '' WHERE id = :id")
         connection.execute(statement, [{"id": one} for one in versions])
 
 
@@ -200,7 +200,7 @@ def vector_faults(connection: Connection, index: VectorIndex, *, deep: bool) -> 
 
 
 def _without_vector(connection: Connection, generation: Generation) -> int:
-    statement = text(
+    statement = sql(
         "SELECT count(*) FROM live l JOIN chunks c ON c.version_id = l.version_id WHERE l.generation_id = :g"
         " AND NOT EXISTS (SELECT 1 FROM vectors x WHERE x.fingerprint = :f AND x.embedded_sha256 = c.embedded_sha256)"
     )
@@ -208,7 +208,7 @@ def _without_vector(connection: Connection, generation: Generation) -> int:
 
 
 def _named(connection: Connection, versions: Sequence[int]) -> str:
-    statement = text("SELECT d.address FROM versions v JOIN documents d ON d.id = v.document_id WHERE v.id = :v")
+    statement = sql("SELECT d.address FROM versions v JOIN documents d ON d.id = v.document_id WHERE v.id = :v")
     shown = [str(connection.execute(statement, {"v": one}).scalar()) for one in versions[:_NAMED]]
     more = f" and {len(versions) - _NAMED} more" if len(versions) > _NAMED else ""
     return ", ".join(shown) + more
@@ -259,7 +259,7 @@ def _table_faults(connection: Connection, generation: Generation, table: WordTab
 
 def _word_texts(connection: Connection) -> Iterator[Fault]:
     """Whether the words of each chunk are those of its text."""
-    statement = text(
+    statement = sql(
         "SELECT l.version_id, d.reader_set_id FROM live l JOIN documents d ON d.id = l.document_id"
         " WHERE l.generation_id = :g"
     )

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row
 
 from retrieval import authority
+from retrieval.database import sql
 
 _CURRENT = "generation"
 
@@ -47,12 +48,12 @@ _COLUMNS = "id, fingerprint, recipe, embedder, collections, ready, created_at"
 
 def every(connection: Connection) -> list[Generation]:
     """All generations, oldest first."""
-    return [_generation(row) for row in connection.execute(text(f"SELECT {_COLUMNS} FROM generations ORDER BY id"))]
+    return [_generation(row) for row in connection.execute(sql(f"SELECT {_COLUMNS} FROM generations ORDER BY id"))]
 
 
 def current(connection: Connection) -> Generation | None:
     """The generation that answers; None before anything was ingested."""
-    statement = text(
+    statement = sql(
         f"SELECT {_COLUMNS} FROM generations WHERE id = (SELECT CAST(value AS INTEGER) FROM state WHERE key = :key)"
     )
     row = connection.execute(statement, {"key": _CURRENT}).first()
@@ -61,7 +62,7 @@ def current(connection: Connection) -> Generation | None:
 
 def add(connection: Connection, *, fingerprint: str, recipe: str, embedder: str) -> Generation:
     """Make a generation that is not ready and holds nothing."""
-    statement = text(
+    statement = sql(
         "INSERT INTO generations (fingerprint, recipe, embedder, collections, ready, created_at)"
         f" VALUES (:fingerprint, :recipe, :embedder, '', 0, :at) RETURNING {_COLUMNS}"
     )
@@ -69,26 +70,26 @@ def add(connection: Connection, *, fingerprint: str, recipe: str, embedder: str)
     made = connection.execute(statement, values).one()
     # The name must differ from that of every other generation, dropped ones too: the id is never used twice.
     prefix = f"g{made.id}-{sha256(fingerprint.encode()).hexdigest()[:16]}"
-    connection.execute(text("UPDATE generations SET collections = :c WHERE id = :id"), {"c": prefix, "id": made.id})
+    connection.execute(sql("UPDATE generations SET collections = :c WHERE id = :id"), {"c": prefix, "id": made.id})
     return _generation(made, collections=prefix)
 
 
 def make_current(connection: Connection, generation: Generation) -> None:
     """Let a generation answer from now on: the pointer, and that it is ready."""
-    connection.execute(text("UPDATE generations SET ready = 1 WHERE id = :id"), {"id": generation.id})
+    connection.execute(sql("UPDATE generations SET ready = 1 WHERE id = :id"), {"id": generation.id})
     authority.set_state(connection, _CURRENT, str(generation.id))
 
 
 def delete(connection: Connection, generation: Generation) -> None:
     """Remove a generation's row, and its documents' from it; their versions stay until nothing points to them."""
-    connection.execute(text("DELETE FROM live WHERE generation_id = :g"), {"g": generation.id})
-    connection.execute(text("DELETE FROM generations WHERE id = :g"), {"g": generation.id})
+    connection.execute(sql("DELETE FROM live WHERE generation_id = :g"), {"g": generation.id})
+    connection.execute(sql("DELETE FROM generations WHERE id = :g"), {"g": generation.id})
 
 
 def point(connection: Connection, generation: Generation, document_id: str, version_id: int) -> None:
     """Make a version live."""
     connection.execute(
-        text("INSERT OR REPLACE INTO live VALUES (:g, :d, :v)"),
+        sql("INSERT OR REPLACE INTO live VALUES (:g, :d, :v)"),
         {"g": generation.id, "d": document_id, "v": version_id},
     )
 
@@ -96,13 +97,13 @@ def point(connection: Connection, generation: Generation, document_id: str, vers
 def unpoint(connection: Connection, generation: Generation, document_id: str) -> None:
     """Let no version of a document be live in a generation."""
     connection.execute(
-        text("DELETE FROM live WHERE generation_id = :g AND document_id = :d"), {"g": generation.id, "d": document_id}
+        sql("DELETE FROM live WHERE generation_id = :g AND document_id = :d"), {"g": generation.id, "d": document_id}
     )
 
 
 def is_live(connection: Connection, version_id: int) -> bool:
     """Whether a version is live in any generation."""
-    statement = text("SELECT 1 FROM live WHERE version_id = :v LIMIT 1")
+    statement = sql("SELECT 1 FROM live WHERE version_id = :v LIMIT 1")
     return connection.execute(statement, {"v": version_id}).first() is not None
 
 
@@ -111,7 +112,7 @@ def lives(connection: Connection, document_id: str) -> list[Live]:
     versions = {
         row.generation_id: row.version_id
         for row in connection.execute(
-            text("SELECT generation_id, version_id FROM live WHERE document_id = :d"), {"d": document_id}
+            sql("SELECT generation_id, version_id FROM live WHERE document_id = :d"), {"d": document_id}
         )
     }
     return [Live(one, versions[one.id]) for one in every(connection) if one.id in versions] if versions else []
@@ -119,7 +120,7 @@ def lives(connection: Connection, document_id: str) -> list[Live]:
 
 def behind(connection: Connection, generation: Generation, other: Generation) -> list[str]:
     """Documents that `other` has and `generation` lacks, ascending."""
-    statement = text(
+    statement = sql(
         "SELECT o.document_id FROM live o LEFT JOIN live m"
         " ON m.document_id = o.document_id AND m.generation_id = :mine"
         " WHERE o.generation_id = :other AND m.version_id IS NULL ORDER BY o.document_id"
@@ -130,10 +131,10 @@ def behind(connection: Connection, generation: Generation, other: Generation) ->
 def counts(connection: Connection, generation: Generation) -> tuple[int, int]:
     """How many documents and chunks are live in it."""
     documents = connection.execute(
-        text("SELECT count(*) FROM live WHERE generation_id = :g"), {"g": generation.id}
+        sql("SELECT count(*) FROM live WHERE generation_id = :g"), {"g": generation.id}
     ).scalar_one()
     chunks = connection.execute(
-        text("SELECT count(*) FROM chunks c JOIN live l ON l.version_id = c.version_id WHERE l.generation_id = :g"),
+        sql("SELECT count(*) FROM chunks c JOIN live l ON l.version_id = c.version_id WHERE l.generation_id = :g"),
         {"g": generation.id},
     ).scalar_one()
     return int(documents), int(chunks)
@@ -142,7 +143,7 @@ def counts(connection: Connection, generation: Generation) -> tuple[int, int]:
 def live_chunks(connection: Connection, generation: Generation, reader_set: int) -> dict[int, str]:
     """Internal id and key of every live chunk of a set of readers: what words and vectors must hold, no more, no less."""
     rows = connection.execute(
-        text(
+        sql(
             "SELECT c.id, c.key FROM live l JOIN documents d ON d.id = l.document_id"
             " JOIN chunks c ON c.version_id = l.version_id WHERE l.generation_id = :g AND d.reader_set_id = :set"
         ),

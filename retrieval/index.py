@@ -25,13 +25,13 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine
 
 from models.embedders import Embedder
 from retrieval import authority, generations, outbox, words
 from retrieval.access import Readers
 from retrieval.chroma import VectorIndex, Vectors, as_vectors
-from retrieval.database import open_database, reading, writing
+from retrieval.database import open_database, reading, sql, writing
 from retrieval.documents import Chunk, Document
 from retrieval.errors import IndexDamaged, IndexMismatch
 from retrieval.generations import Generation, Live
@@ -219,10 +219,10 @@ class Index:
         """Finish what a killed process left, and with `purge` overwrite what was deleted, in the words and on the disk."""
         with self.writer:
             with writing(self.engine) as connection:
-                left = text("SELECT id FROM versions WHERE id NOT IN (SELECT version_id FROM live)")
+                left = sql("SELECT id FROM versions WHERE id NOT IN (SELECT version_id FROM live)")
                 for version_id in connection.execute(left).scalars().all():
                     self._take_back(connection, version_id)
-                connection.execute(text("DELETE FROM documents WHERE id NOT IN (SELECT document_id FROM live)"))
+                connection.execute(sql("DELETE FROM documents WHERE id NOT IN (SELECT document_id FROM live)"))
                 authority.delete_unused_vectors(connection)
                 if purge:
                     for one in generations.every(connection):
@@ -320,7 +320,7 @@ class Index:
         lives = generations.lives(connection, one.document_id)
         self._retire(connection, one.document_id, [live for live in lives if everywhere or live.generation == target])
         connection.execute(
-            text("UPDATE documents SET reader_set_id = :s, address = :a WHERE id = :d"),
+            sql("UPDATE documents SET reader_set_id = :s, address = :a WHERE id = :d"),
             {"s": one.reader_set, "a": one.prepared.address, "d": one.document_id},
         )
         generations.point(connection, target, one.document_id, one.version_id)
@@ -338,10 +338,10 @@ class Index:
 
     def _delete_document(self, connection: Connection, document_id: str) -> None:
         self._retire(connection, document_id, generations.lives(connection, document_id))
-        left = connection.execute(text("SELECT id FROM versions WHERE document_id = :d"), {"d": document_id})
+        left = connection.execute(sql("SELECT id FROM versions WHERE document_id = :d"), {"d": document_id})
         for version_id in left.scalars().all():
             self._take_back(connection, version_id)
-        connection.execute(text("DELETE FROM documents WHERE id = :d"), {"d": document_id})
+        connection.execute(sql("DELETE FROM documents WHERE id = :d"), {"d": document_id})
 
     def _take_back(self, connection: Connection, version_id: int) -> None:
         """Remove a version that never went live; its vectors may stand in any collection."""
@@ -396,5 +396,5 @@ class Index:
                     words.move(connection, [id_ for id_, _ in chunks], former, table)
                     outbox.forget(connection, live.generation.collection(origin), [key for _, key in chunks])
                 connection.execute(
-                    text("UPDATE documents SET reader_set_id = :s WHERE id = :id"), {"s": target, "id": document_id}
+                    sql("UPDATE documents SET reader_set_id = :s WHERE id = :id"), {"s": target, "id": document_id}
                 )

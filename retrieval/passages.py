@@ -9,10 +9,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, bindparam, text
+from sqlalchemy import Connection, Row, bindparam
 
 from retrieval.access import Principal
 from retrieval.authority import ReaderSets, reader_sets
+from retrieval.database import sql
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ def chunks(
     keys: Sequence[str] = (),
 ) -> list[StoredChunk]:
     """The live chunks with one of these ids or keys that may be read, in no order."""
-    statement = text(
+    statement = sql(
         f"SELECT {_CHUNK} FROM {_LIVE} JOIN chunks c ON c.version_id = v.id"
         " WHERE d.reader_set_id IN :sets AND (c.id IN :ids OR c.key IN :keys)"
     ).bindparams(*(bindparam(name, expanding=True) for name in ("sets", "ids", "keys")))
@@ -81,7 +82,7 @@ def chunk_numbers(
     connection: Connection, *, generation: int, readable: ReaderSets, keys: Sequence[str]
 ) -> dict[str, int]:
     """The internal id of each live chunk with one of these keys that may be read."""
-    statement = text(
+    statement = sql(
         f"SELECT c.key, c.id FROM {_LIVE} JOIN chunks c ON c.version_id = v.id"
         " WHERE d.reader_set_id IN :sets AND c.key IN :keys"
     ).bindparams(bindparam("sets", expanding=True), bindparam("keys", expanding=True))
@@ -93,7 +94,7 @@ def document(
     connection: Connection, document_id: str, *, generation: int, readable: ReaderSets
 ) -> StoredDocument | None:
     """A live document, or None if there is none or it may not be read."""
-    statement = text(
+    statement = sql(
         f"SELECT d.id, v.title, d.address, v.language, v.text FROM {_LIVE}"
         " WHERE d.id = :id AND d.reader_set_id IN :sets"
     ).bindparams(bindparam("sets", expanding=True))

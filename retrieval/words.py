@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
+from retrieval.database import sql
 from retrieval.terms import ChunkWords
 
 TOKENIZER = "unicode61 remove_diacritics 0 categories 'L* N* M* Co' tokenchars '_.-@/#+:'"
@@ -65,14 +66,14 @@ def ensure(connection: Connection, table: WordTable) -> None:
     )
     connection.exec_driver_sql(f"CREATE VIRTUAL TABLE {table.name}_terms USING fts5vocab({table.name}, row)")
     connection.execute(
-        text("INSERT INTO word_totals VALUES (:generation, :readers, 0, 0, 0, 0)"),
+        sql("INSERT INTO word_totals VALUES (:generation, :readers, 0, 0, 0, 0)"),
         {"generation": table.generation, "readers": table.readers},
     )
 
 
 def tables(connection: Connection, generation: int) -> list[WordTable]:
     """The tables of a generation."""
-    statement = text("SELECT reader_set_id FROM word_totals WHERE generation_id = :g ORDER BY reader_set_id")
+    statement = sql("SELECT reader_set_id FROM word_totals WHERE generation_id = :g ORDER BY reader_set_id")
     return [WordTable(generation, int(one)) for one in connection.execute(statement, {"g": generation}).scalars()]
 
 
@@ -81,7 +82,7 @@ def drop(connection: Connection, table: WordTable) -> None:
     for name in (f"{table.name}_terms", table.name):
         connection.exec_driver_sql(f"DROP TABLE IF EXISTS {name}")
     connection.execute(
-        text("DELETE FROM word_totals WHERE generation_id = :generation AND reader_set_id = :readers"),
+        sql("DELETE FROM word_totals WHERE generation_id = :generation AND reader_set_id = :readers"),
         {"generation": table.generation, "readers": table.readers},
     )
 
@@ -92,7 +93,7 @@ def insert(connection: Connection, table: WordTable, rows: Sequence[tuple[int, C
         return
     values = [{"id": id_, "title": one.title, "heading": one.heading, "body": one.body} for id_, one in rows]
     connection.execute(
-        text(f"INSERT INTO {table.name}(rowid, title, heading, body) VALUES (:id, :title, :heading, :body)"), values
+        sql(f"INSERT INTO {table.name}(rowid, title, heading, body) VALUES (:id, :title, :heading, :body)"), values
     )
     counted = [(_length(one.title), _length(one.heading), _length(one.body)) for _, one in rows]
     _count(connection, table, counted, 1)
@@ -103,7 +104,7 @@ def delete(connection: Connection, table: WordTable, chunks: Sequence[int]) -> N
     there = rows_of(connection, table, chunks)
     if there:
         values = [{"id": row.chunk} for row in there]
-        connection.execute(text(f"DELETE FROM {table.name} WHERE rowid = :id"), values)
+        connection.execute(sql(f"DELETE FROM {table.name} WHERE rowid = :id"), values)
         _count(connection, table, [(len(row.title), len(row.heading), len(row.body)) for row in there], -1)
 
 
@@ -127,7 +128,7 @@ def candidates(connection: Connection, table: WordTable, query: Sequence[str], l
     if not query:
         return []
     name = table.name
-    statement = text(
+    statement = sql(
         f"SELECT rowid, title, heading, body FROM {name} WHERE {name} MATCH :match"
         f" ORDER BY bm25({name}, {TITLE_WEIGHT}, {HEADING_WEIGHT}, {BODY_WEIGHT}), rowid LIMIT :limit"
     )
@@ -152,14 +153,14 @@ def chunk_ids(connection: Connection, table: WordTable) -> set[int]:
 
 def frequencies(connection: Connection, table: WordTable, query: Iterable[str]) -> dict[str, int]:
     """In how many chunks each term stands."""
-    statement = text(f"SELECT doc FROM {table.name}_terms WHERE term = :term")
+    statement = sql(f"SELECT doc FROM {table.name}_terms WHERE term = :term")
     found = {term: connection.execute(statement, {"term": term}).scalar() for term in set(query)}
     return {term: int(count) for term, count in found.items() if count}
 
 
 def totals(connection: Connection, table: WordTable) -> Totals:
     """How much is in the table."""
-    statement = text(
+    statement = sql(
         "SELECT chunks, title_terms, heading_terms, body_terms FROM word_totals"
         " WHERE generation_id = :generation AND reader_set_id = :readers"
     )
@@ -171,7 +172,7 @@ def _length(joined: str) -> int:
 
 
 def _count(connection: Connection, table: WordTable, counted: Sequence[tuple[int, int, int]], sign: int) -> None:
-    statement = text(
+    statement = sql(
         "UPDATE word_totals SET chunks = chunks + :chunks, title_terms = title_terms + :title,"
         " heading_terms = heading_terms + :heading, body_terms = body_terms + :body"
         " WHERE generation_id = :generation AND reader_set_id = :readers"
