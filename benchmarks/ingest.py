@@ -176,9 +176,10 @@ PARTS = {"unchanged": unchanged, "first": first, "search": search, "change": cha
 
 @contextmanager
 def ingesting(data: Path, workers: int) -> Iterator:
+    from ingest.feeds import recipe
     from ingest.folders import Folders
     from ingest.parsing import ChildParser
-    from ingest.sync import Ingestor, recipe
+    from ingest.sync import Ingestor
     from models.embedders import WordLlamaEmbeddings
     from retrieval.index import Index
 

@@ -6,18 +6,19 @@ The command line runs it directly, a server in a job (`bot/jobs.py`). Knows no f
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from bot.errors import SettingsError
 from ingest.errors import IngestError
+from ingest.feeds import Feed
 from ingest.folders import Folders
 from ingest.parsing import Parser
 from ingest.reports import Progress, SyncReport
 from ingest.sources.folder import FolderSource
-from ingest.sync import Feed, Ingestor
+from ingest.sync import Ingestor
 from retrieval import authority
 from retrieval.access import Readers
 from retrieval.building import Builder
@@ -37,6 +38,8 @@ class IngestRequest:
     confirmed: bool = False
     """Whether more of a source may go than goes unasked."""
     dry_run: bool = False
+    watched: bool = False
+    """Whether a watched folder asked: a deletion under way comes in slices then, and is judged as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +83,6 @@ class ConfiguredSource(Protocol):
 
     @property
     def readers(self) -> Readers: ...
-    def forget(self) -> None:
-        """Remove what it remembers between two ingests, a copy of a repository, say."""
-
     def feed(self, apart: Collection[Path] = ()) -> Feed:
         """The source, ready to be listed; a folder without the trees in `apart`, which are sources of their own."""
 
@@ -97,16 +97,48 @@ class _Wanted:
     source: ConfiguredSource | None
 
 
+SLICE_S = 300.0
+"""Documents that a watched folder lost within this many seconds count as lost at once: deleting a tree takes a while."""
+
+
+class _RecentRemovals:
+    """How many documents each source lost lately."""
+
+    def __init__(self) -> None:
+        self._removals: dict[str, list[tuple[float, int]]] = {}
+
+    def note(self, report: SyncReport) -> None:
+        if report.removed and not report.dry_run:
+            self._removals.setdefault(report.source, []).append((time.monotonic(), len(report.removed)))
+
+    def lately(self, source: str) -> int:
+        since = time.monotonic() - SLICE_S
+        kept = [one for one in self._removals.get(source, []) if one[0] >= since]
+        self._removals[source] = kept
+        return sum(count for _, count in kept)
+
+
 class Ingesting:
-    """Carries out ingests into an index. One at a time."""
+    """Carries out ingests into an index. One at a time.
+
+    `forget` removes what a source of this name keeps on the disk: a copy of a repository, files that were uploaded.
+    """
 
     def __init__(
-        self, index: Index, parser: Parser, sources: Sequence[ConfiguredSource], *, most_removed: float
+        self,
+        index: Index,
+        parser: Parser,
+        sources: Sequence[ConfiguredSource],
+        *,
+        most_removed: float,
+        forget: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._index = index
         self._parser = parser
         self._sources = tuple(sources)
         self._most_removed = most_removed
+        self._forget = forget
+        self._gone = _RecentRemovals()
 
     def names(self) -> Sequence[str]:
         """The configured sources."""
@@ -115,34 +147,47 @@ class Ingesting:
     def run(self, request: IngestRequest, on_progress: Callable[[Progress], None]) -> Outcome:
         """See `Ingests`. An inner folder comes before the outer one, so that it is never read by the outer one's readers."""
         started = time.perf_counter()
-        ingestor = Ingestor(self._index, self._parser, on_progress=on_progress, most_removed=self._most_removed)
+        ingestor = Ingestor(
+            self._index,
+            self._parser,
+            on_progress=on_progress,
+            most_removed=self._most_removed,
+            gone_before=self._gone.lately if request.watched else lambda _: 0,
+        )
         reports: list[SyncReport] = []
         faults: dict[str, str] = {}
         for wanted in self._wanted(request):
             try:
-                reports += self._one(ingestor, wanted, request)
-            except IngestError as error:  # the others go on
+                for report in self._one(ingestor, wanted, request):
+                    reports.append(report)
+                    self._gone.note(report)
+                    if report.fault:
+                        faults[report.source] = report.fault
+            except (IngestError, SettingsError) as error:  # the others go on
                 faults[wanted.name] = str(error)
         generation = "" if request.dry_run else self._new_generation(ingestor, on_progress)
         if not request.dry_run and any(report.removed or report.replaced for report in reports):
             Builder(self._index).sweep()  # Chroma is open anyway; what a killed `drop` left goes now
         return Outcome(tuple(reports), faults, generation, time.perf_counter() - started)
 
-    def remove(self, name: str) -> int:
-        """Remove a source with all its documents; returns how many. Raises SourceError if there is none of this name."""
-        count = Ingestor(self._index, self._parser).remove(name)
-        for source in self._sources:
-            if source.name == name:
-                source.forget()
+    def remove(self, name: str, *, sure: bool = False) -> int:
+        """Remove a source with all its documents and whatever is kept of it; returns how many. See `Ingestor.remove`."""
+        count = Ingestor(self._index, self._parser).remove(name, sure=sure)
+        self._forget(name)
         return count
 
-    def feeds(self) -> list[Feed]:
-        """Every source there is, ready to be listed: the configured ones, and folders that were ingested by their path."""
-        made = [source.feed() for source in self._sources]
+    def _feeds(self, faults: dict[str, str]) -> list[Feed]:
+        """Every source that can be opened: the configured ones, and folders that were ingested by their path."""
+        made: list[Feed] = []
+        for source in self._sources:
+            try:
+                made.append(source.feed())
+            except (IngestError, SettingsError) as error:  # its documents keep the text that is stored
+                faults[source.name] = str(error)
         with reading(self._index.engine) as connection:
             stored = authority.sources(connection)
         roots = {feed.source.root for feed in made}
-        names = {feed.name for feed in made}
+        names = set(self.names())
         for one in stored:
             if one.kind == "folder" and one.root not in roots and one.name not in names:
                 below = [Path(other.root) for other in stored if other.root != one.root and other.kind == "folder"]
@@ -173,7 +218,7 @@ class Ingesting:
                 wanted.append(_Wanted(source.name, source.path, source.readers, source))
         return sorted(wanted, key=lambda one: -len(one.path.resolve().parts) if one.path else 0)
 
-    def _one(self, ingestor: Ingestor, wanted: _Wanted, request: IngestRequest) -> list[SyncReport]:
+    def _one(self, ingestor: Ingestor, wanted: _Wanted, request: IngestRequest) -> Iterable[SyncReport]:
         source = wanted.source
         if wanted.path is None:
             feeds = [source.feed()] if source else []
@@ -196,7 +241,7 @@ class Ingesting:
             return ""
         former, made = builder.answering(), builder.begin()
         left: dict[str, str] = {}
-        for feed in self.feeds():
+        for feed in self._feeds(left):
             try:
                 left |= ingestor.fill(feed, made)
             except IngestError as error:  # its documents keep the text that is stored

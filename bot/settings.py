@@ -188,6 +188,9 @@ class Settings(BaseSettings):
         names = [source.name for source in sources]
         if len(set(names)) != len(names):
             raise ValueError("two sources have the same name")
+        paths = [source.path.resolve() for source in sources if source.path]
+        if len(set(paths)) != len(paths):
+            raise ValueError("two sources have the same path: a folder is read once, by its readers")
         return sources
 
 

@@ -15,8 +15,8 @@ from bot.errors import SettingsError
 from bot.settings import Settings
 from bot.wiring.sources import configured
 from ingest.errors import IngestError
+from ingest.feeds import Feed
 from ingest.sources.folder import FolderSource
-from ingest.sync import Feed
 from ingest.verification import SourceProof, orphans, verify_sources
 from retrieval import checking, generations
 from retrieval.building import Builder

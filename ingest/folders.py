@@ -6,15 +6,16 @@ Everything is listed before anything is changed; then `ingest/sync.py` brings on
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 from ingest.errors import SourceError
+from ingest.feeds import Feed, Listed
 from ingest.reports import SyncReport
 from ingest.sources import Listing
 from ingest.sources.folder import FolderSource
-from ingest.sync import Feed, Ingestor, Listed
+from ingest.sync import Ingestor
 from retrieval import authority, generations
 from retrieval.access import EVERYBODY, Readers
 from retrieval.authority import Source
@@ -41,8 +42,8 @@ class Folders:
         opened: Opened | None = None,
         confirmed: bool = False,
         dry_run: bool = False,
-    ) -> list[SyncReport]:
-        """Bring the index to the present state of `path`, and of every source below it; one report each.
+    ) -> Iterator[SyncReport]:
+        """Bring the index to the present state of `path`, and of every source below it; one report each, as they are done.
 
         `readers` None keeps the readers of a source that was ingested before, and is everybody for a new one. A folder
         inside an earlier source becomes a source of its own: its documents leave the earlier one first. A source that is
@@ -56,7 +57,8 @@ class Folders:
             before = authority.sources(connection)
         root = _resolve(path, before)
         mine = _same(before, root, name)
-        apart = [one for one in before if Path(one.root) != root and Path(one.root).is_relative_to(root)]
+        folders = [one for one in before if one.kind == "folder"]
+        apart = [one for one in folders if Path(one.root) != root and Path(one.root).is_relative_to(root)]
         trees = {Path(one.root) for one in apart} | {tree.resolve() for tree in without}
         # 1. Everything is listed before anything is changed.
         left_out = {tree.resolve() for tree in without}
@@ -82,11 +84,10 @@ class Folders:
                     source_id = authority.put_source(connection, feed.name, str(root), wanted, feed.kind)
                     authority.move_addresses(connection, source_id, mine.root, str(root))
         # 3. The sources, one by one.
-        reports = [self._ingestor.sync(feed, listed=listed, confirmed=confirmed, dry_run=dry_run)]
+        yield self._ingestor.sync(feed, listed=listed, confirmed=confirmed, dry_run=dry_run)
         for one, found in nested:
             gone = not Path(one.source.root).exists()  # the outer folder is there: this is no disk that is not mounted
-            reports.append(self._ingestor.sync(one, listed=found, confirmed=confirmed or gone, dry_run=dry_run))
-        return reports
+            yield self._ingestor.sync(one, listed=found, confirmed=confirmed or gone, dry_run=dry_run)
 
     def _nested(self, stored: Source, apart: list[Source]) -> tuple[Feed, Listed]:
         root = Path(stored.root)
@@ -123,7 +124,7 @@ def _resolve(path: Path, before: list[Source]) -> Path:
 
 def _default_readers(before: list[Source], root: Path) -> Readers:
     """A folder inside an earlier source is read by that source's readers unless told otherwise; else by everybody."""
-    parents = [source for source in before if root.is_relative_to(source.root)]
+    parents = [source for source in before if source.kind == "folder" and root.is_relative_to(source.root)]
     nearest = max(parents, key=lambda source: len(source.root), default=None)
     return nearest.readers if nearest else Readers(frozenset({EVERYBODY}))
 
@@ -134,7 +135,7 @@ def _same(before: list[Source], root: Path, name: str) -> Source | None:
     named = next((source for source in before if source.name == name), None)
     if named is None or named == at_root:
         return at_root
-    if at_root is not None or Path(named.root).exists():
+    if at_root is not None or (named.kind == "folder" and Path(named.root).exists()):
         raise SourceError(
             f"The name {name} belongs to the source at {named.root}: give this one another name, or run `kura remove {name}`"
             " first. Nothing was changed."

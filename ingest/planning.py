@@ -62,11 +62,15 @@ def plan(listed: Mapping[str, str], known: Mapping[str, Known], readers: Readers
     )
 
 
-def check_share(source: str, going: int, known: int, most: float) -> None:
-    """Raises TooMuchGone if more than the share `most` (0..1) of a source's `known` documents would be removed."""
-    if known >= SMALL_SOURCE and going > most * known:
+def check_share(source: str, going: int, known: int, most: float, before: int = 0) -> None:
+    """Raises TooMuchGone if more than the share `most` (0..1) of a source's `known` documents would be removed.
+
+    `before` is how many went just before: taken away in slices, it is as much.
+    """
+    going, known = going + before, known + before
+    if going > before and known >= SMALL_SOURCE and going > most * known:
         raise TooMuchGone(
-            f"{source}: {going} of {known} documents ({100 * going / known:.0f} %) are not there any more, and more than"
-            f" {100 * most:.0f} % never go at once unasked. Nothing was changed: check the source, or confirm it with"
-            f" `kura ingest --confirm-removal` and the source's name."
+            f"{source}: {going} of {known} documents ({100 * going / known:.0f} %) are not there or not readable any more,"
+            f" and more than {100 * most:.0f} % never go at once unasked. They were kept: check the source, or confirm it"
+            " with `kura ingest --confirm-removal` and the source's name."
         )

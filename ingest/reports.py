@@ -55,5 +55,7 @@ class SyncReport:
     skipped: tuple[str, ...]
     seconds: float
     stages: Stages
+    fault: str = ""
+    """Why not everything was done: a sentence."""
     dry_run: bool = False
     """Nothing was done: this is what would be."""

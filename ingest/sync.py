@@ -9,16 +9,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from pathlib import Path
 
-from ingest.errors import DocumentError, SourceError
-from ingest.loaders import LOADER_VERSION
+from ingest.errors import DocumentError, SourceError, TooMuchGone
+from ingest.feeds import Feed, Listed, lies_inside, made_by_recipe, stored_source
 from ingest.parsing import Parsed, Parser, ParseRequest
 from ingest.planning import MOST_REMOVED, SyncPlan, check_share, plan
 from ingest.reports import Progress, Stages, SyncReport
-from ingest.sources import Content, Listing, Source, SourceItem
-from ingest.splitting import PASSAGE, SPLITTER_VERSION
+from ingest.sources import Content, Listing, SourceItem
 from retrieval import authority, generations
 from retrieval.access import Readers
 from retrieval.authority import Known
@@ -28,33 +28,6 @@ from retrieval.index import Index, Prepared
 
 BATCH_CHUNKS = 512
 """Chunks written in one go: enough to embed and store them at full speed, few enough that memory stays flat."""
-
-
-def recipe(passage: int = PASSAGE) -> str:
-    """What a document is made by: versions of loaders and splitter, and the size of passages."""
-    return f"{LOADER_VERSION}/{SPLITTER_VERSION}/{passage}"
-
-
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """A source as it is to be ingested: what it is called, who may read it, and what language it is said to be in."""
-
-    name: str
-    kind: str
-    source: Source
-    readers: Readers
-    language: str = ""
-    deliberate: bool = False
-    """What is gone from it was taken away one by one, on purpose (uploads): any number may go, the last one too."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """What a source holds, and what is stored of it."""
-
-    listing: Listing
-    known: Mapping[str, Known]
-    seconds: float = 0.0
 
 
 @dataclass(slots=True)
@@ -71,6 +44,7 @@ class _Tally:
     """Items that are there and say something else than what is stored, which cannot be read."""
     chunks: int = 0
     embedded: int = 0
+    fault: str = ""
 
 
 @dataclass(slots=True)
@@ -86,7 +60,10 @@ class _Looked:
 
 
 class Ingestor:
-    """Ingests sources into an index. `most_removed` is the share of a source that may go at once unasked."""
+    """Ingests sources into an index. `most_removed` is the share of a source that may go at once unasked.
+
+    `gone_before` tells how many documents of a source went just before, which counts as the same moment.
+    """
 
     def __init__(
         self,
@@ -95,11 +72,13 @@ class Ingestor:
         *,
         on_progress: Callable[[Progress], None] = lambda _: None,
         most_removed: float = MOST_REMOVED,
+        gone_before: Callable[[str], int] = lambda _: 0,
     ) -> None:
         self.index = index
         self._parser = parser
         self._on_progress = on_progress
         self._most_removed = most_removed
+        self._gone_before = gone_before
 
     def sync(
         self, feed: Feed, *, listed: Listed | None = None, confirmed: bool = False, dry_run: bool = False
@@ -113,7 +92,7 @@ class Ingestor:
         try:
             looked = self._look(feed, listed or self.listed(feed), confirmed=confirmed)
             if not dry_run:
-                self._do(feed, looked)
+                self._do(feed, looked, confirmed=confirmed)
         finally:
             feed.source.close()
         return _report(feed, looked, time.perf_counter() - started, dry_run=dry_run)
@@ -131,7 +110,7 @@ class Ingestor:
         Returns a sentence for each item that could not be read. Raises SourceError if the source cannot be listed.
         """
         with reading(self.index.engine) as connection:
-            source = _stored(authority.sources(connection), feed)
+            source = stored_source(authority.sources(connection), feed)
             current = generations.current(connection)
             if source is None or current is None:
                 return {}
@@ -143,24 +122,43 @@ class Ingestor:
             pending = [
                 one
                 for one in listing.items
-                if one.item in known and known[one.item].recipe != generation.recipe and one.item not in there
+                if one.item in known
+                and known[one.item].recipe != made_by_recipe(generation.recipe, feed)
+                and one.item not in there
             ]
             for batch in self._batches(feed, pending, tally):
-                # a document that has changed by now is the next sync's: here the same bytes are made anew
-                same = [one for one in batch if one.content_sha256 == known[one.item].content_sha256]
+                # a document that has changed by now is the next sync's, and so are other readers: here the same bytes are
+                # made anew for those who may read them now
+                same = [
+                    replace(one, readers=known[one.item].readers)
+                    for one in batch
+                    if one.content_sha256 == known[one.item].content_sha256
+                ]
                 self.index.put(source.id, same, generation=generation)
         finally:
             feed.source.close()
         return tally.failed
 
-    def remove(self, name: str) -> int:
-        """Remove a source with all its documents; returns how many. Raises SourceError if there is none of this name."""
+    def remove(self, name: str, *, sure: bool = False) -> int:
+        """Remove a source with all its documents; returns how many.
+
+        Raises SourceError if there is none of this name; and, unless `sure`, if its files lie inside another source that
+        would take them in for readers of its own.
+        """
         with reading(self.index.engine) as connection:
             before = authority.sources(connection)
             source = next((source for source in before if source.name == name), None)
             if source is None:
                 known = ", ".join(source.name for source in before) or "none"
                 raise SourceError(f"There is no source {name}: `kura status` lists them ({known}).")
+            around = [
+                one for one in before if one.kind == source.kind == "folder" and lies_inside(source.root, one.root)
+            ]
+            if around and around[0].readers != source.readers and not sure and Path(source.root).exists():
+                raise SourceError(
+                    f"{name} lies inside {around[0].name}, which others may read and which would take its files in: exclude"
+                    f" them there, or remove the files; `kura remove --sure {name}` does not ask."
+                )
             documents = authority.documents_of(connection, source.id)
         self.index.tidy(purge=False)
         self.index.remove(documents)
@@ -174,7 +172,7 @@ class Ingestor:
     def known(self, feed: Feed) -> dict[str, Known]:
         """What is stored of a source, in the generation that answers."""
         with reading(self.index.engine) as connection:
-            source, current = _stored(authority.sources(connection), feed), generations.current(connection)
+            source, current = stored_source(authority.sources(connection), feed), generations.current(connection)
             return authority.manifest(connection, source.id, current.id) if source and current else {}
 
     def _look(self, feed: Feed, listed: Listed, *, confirmed: bool) -> _Looked:
@@ -190,10 +188,13 @@ class Ingestor:
         with _timed(tally.stages, "reading"):
             seen: dict[int, str] = {}
             hashes = self._hashes(feed, listing, known, tally, seen)
-        recipes = {self.index.recipe, current.recipe if current else self.index.recipe}
+        recipes = {
+            made_by_recipe(one, feed) for one in (self.index.recipe, current.recipe if current else self.index.recipe)
+        }
         made = plan(hashes, known, feed.readers, recipes)
         if not (confirmed or feed.deliberate):
-            check_share(feed.name, len(made.remove), len(known), self._most_removed)
+            going = len(made.remove) + len([item for item in tally.outdated if item in known])
+            check_share(feed.name, going, len(known), self._most_removed, self._gone_before(feed.name))
         return _Looked(listing, known, made, seen, tally)
 
     def _hashes(
@@ -215,7 +216,7 @@ class Ingestor:
                     seen[before.version_id] = content.version
         return listed
 
-    def _do(self, feed: Feed, looked: _Looked) -> None:
+    def _do(self, feed: Feed, looked: _Looked, *, confirmed: bool) -> None:
         known, todo, tally = looked.known, looked.plan, looked.tally
         items = {one.item: one for one in looked.listing.items}
         # 1. What a killed run left is finished.
@@ -226,10 +227,11 @@ class Ingestor:
             authority.set_source_versions(connection, looked.seen)
         # 2. Removal and re-permission: no model is touched, and they are done whatever happens later.
         with _timed(tally.stages, "writing"):
+            self.index.set_readers([known[item].document_id for item in todo.repermit], feed.readers)
             outdated = [item for item in tally.outdated if item in known]
             self.index.remove([known[item].document_id for item in (*todo.remove, *outdated)])
             tally.removed += (*todo.remove, *outdated)
-            self.index.set_readers([known[item].document_id for item in todo.repermit], feed.readers)
+            tally.outdated.clear()
         # 3. New, changed and moved documents, in batches.
         pending = [items[item] for item in (*todo.add, *todo.replace, *todo.move)]
         for batch in self._batches(feed, pending, tally, known):
@@ -242,11 +244,19 @@ class Ingestor:
             tally.embedded += put.embedded
             tally.stages.embedding += put.embedding
             tally.stages.writing += put.writing
-        # 4. What moved but could not be read where it is now is gone from where it was; what was deleted is overwritten.
+        # 4. What says something else now, or has moved, and could not be read, is not answered from any more, unless that is
+        #    so much of the source that it rather was damaged; what was deleted is overwritten.
         lost = [item for new, item in todo.move.items() if new not in tally.moved]
+        lost += [item for item in tally.outdated if item in known]
         with _timed(tally.stages, "tidying"):
-            self.index.remove([known[item].document_id for item in lost])
-            tally.removed += lost
+            try:
+                if not (confirmed or feed.deliberate):
+                    check_share(feed.name, len(tally.removed) + len(lost), len(known), self._most_removed)
+            except TooMuchGone as fault:
+                tally.fault = str(fault)
+            else:
+                self.index.remove([known[item].document_id for item in lost])
+                tally.removed += lost
             self.index.tidy(purge=bool(tally.removed or tally.replaced or tally.moved))
         with writing(self.index.engine) as connection:
             authority.mark_synced(connection, source_id)
@@ -259,6 +269,7 @@ class Ingestor:
         contents: dict[str, Content] = {}  # of the few requests that are on their way
         batch: list[Prepared] = []
         size = done = 0
+        made_by = made_by_recipe(self.index.recipe, feed)
         progress = self._progress(feed, tally, len(pending))
         progress(0, pending[0].item if pending else "")
         for request, outcome in self._parser.parse_all(self._requests(feed, pending, contents, tally)):
@@ -267,13 +278,12 @@ class Ingestor:
             progress(done, request.item)
             if isinstance(outcome, DocumentError):
                 tally.failed[request.item] = str(outcome)
-                if known and request.item in known:
-                    # The file no longer says what is stored: answering from that would be answering from the past.
-                    self.index.remove([known[request.item].document_id])
-                    tally.removed.append(request.item)
+                before = known.get(request.item) if known else None
+                if before is not None and before.content_sha256 != sha256(content.data).hexdigest():
+                    tally.outdated.append(request.item)
                 continue
             tally.stages.parsing += outcome.seconds
-            batch.append(_prepared(items[request.item], content, outcome, feed.readers, self.index.recipe))
+            batch.append(_prepared(items[request.item], content, outcome, feed.readers, made_by))
             size += len(outcome.chunks)
             if size >= BATCH_CHUNKS:
                 yield batch
@@ -326,12 +336,6 @@ def _prepared(item: SourceItem, content: Content, parsed: Parsed, readers: Reade
     )
 
 
-def _stored(stored: list[authority.Source], feed: Feed) -> authority.Source | None:
-    """The source as it is known: the one at this root, else the one of this name, which then has moved."""
-    at_root = next((one for one in stored if one.root == feed.source.root), None)
-    return at_root or next((one for one in stored if one.name == feed.name), None)
-
-
 def _report(feed: Feed, looked: _Looked, seconds: float, *, dry_run: bool) -> SyncReport:
     todo, tally = looked.plan, looked.tally
     return SyncReport(
@@ -351,6 +355,7 @@ def _report(feed: Feed, looked: _Looked, seconds: float, *, dry_run: bool) -> Sy
         seconds=seconds,
         stages=tally.stages,
         dry_run=dry_run,
+        fault=tally.fault,
     )
 
 

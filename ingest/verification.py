@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from ingest.errors import DocumentError, SourceError
+from ingest.feeds import Feed
 from ingest.sources import SourceItem
-from ingest.sync import Feed
 from retrieval.authority import Known
 from retrieval.checking import StoredSource
 

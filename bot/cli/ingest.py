@@ -83,14 +83,17 @@ def ingest(
 def remove(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="SOURCE", help="Its name, as `kura status` shows it.")],
+    sure: Annotated[
+        bool, typer.Option("--sure", help="Even if its files lie inside another source, which then takes them in.")
+    ] = False,
     data_dir: DataDir = None,
     config: Config = None,
 ) -> None:
-    """Remove a source and all its documents from the index; the files stay where they are."""
+    """Remove a source and all its documents; its files stay where they are, but for uploads, which are removed."""
     from bot.wiring import open_kura
 
     with open_kura(settings(context, data_dir, config), holder="kura remove") as kura:
-        count = kura.ingesting.remove(name)
+        count = kura.ingesting.remove(name, sure=sure)
     typer.echo(f"Removed {name}: {count} documents.")
 
 

@@ -26,10 +26,10 @@ def watch_sources(kura: Kura, request: IngestRequest) -> None:
     for source in kura.settings.sources:
         if source.path and (source.name in request.sources or not (request.sources or request.paths)):
             folders[source.name] = source.path
-            requests[source.name] = IngestRequest(sources=(source.name,))
+            requests[source.name] = IngestRequest(sources=(source.name,), watched=True)
     for path in request.paths:
         folders[str(path)] = path
-        requests[str(path)] = IngestRequest(paths=(path,), readers=request.readers)
+        requests[str(path)] = IngestRequest(paths=(path,), readers=request.readers, watched=True)
     if not folders:
         raise typer.BadParameter("--watch is for folders: name one, or list one in kura.toml")
     typer.echo(f"Watching {', '.join(folders)}. Ctrl-C ends it.", err=True)

@@ -52,7 +52,7 @@ class Kura:
 
     @cached_property
     def index(self) -> Index:
-        from ingest.sync import recipe
+        from ingest.feeds import recipe
         from retrieval.index import Index
 
         embedder = make_embedder(self.settings)
@@ -103,11 +103,17 @@ class Kura:
     def ingesting(self) -> Ingesting:
         """What brings the sources of the settings up to date."""
         from bot.ingesting import Ingesting
-        from bot.wiring.sources import configured, make_parser
+        from bot.wiring.sources import configured, forget_source, make_parser
 
         parser = make_parser(self.settings)
         self.closing.callback(parser.close)
-        return Ingesting(self.index, parser, configured(self.settings), most_removed=self.settings.ingest.most_removed)
+        return Ingesting(
+            self.index,
+            parser,
+            configured(self.settings),
+            most_removed=self.settings.ingest.most_removed,
+            forget=lambda name: forget_source(self.settings, name),
+        )
 
     def ingest(self, request: IngestRequest, on_progress: Callable[[Progress], None]) -> ReportPayload:
         """Carry out an ingest; its report is kept, unless nothing was to be done."""

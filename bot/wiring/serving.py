@@ -104,4 +104,4 @@ def _upkeep(kura: Kura, jobs: IngestJobs) -> list[BackgroundTask]:
 
 
 def _submit(jobs: IngestJobs, name: str) -> None:
-    jobs.submit(IngestRequest(sources=(name,)), by="watch")
+    jobs.submit(IngestRequest(sources=(name,), watched=True), by="watch")

@@ -14,9 +14,9 @@ from bot.settings import Settings
 from bot.settings_file import is_secret, masked
 from bot.settings_sources import SourceSettings
 from bot.wiring.components import make_component
+from ingest.feeds import Feed
 from ingest.parsing import ChildParser, ParseLimits
 from ingest.sources import Source
-from ingest.sync import Feed
 from retrieval.access import Readers
 
 if TYPE_CHECKING:
@@ -33,8 +33,6 @@ class Configured:
     settings: SourceSettings
     path: Path | None
     source: Callable[[], Source] | None = None
-    cache: Path | None = None
-    """What it remembers between two syncs; a copy of a repository, say."""
 
     @property
     def name(self) -> str:
@@ -51,11 +49,6 @@ class Configured:
         """
         chosen = self.settings
         return Feed(chosen.name, chosen.kind, self._open(apart), self.readers, chosen.language, chosen.kind == "upload")
-
-    def forget(self) -> None:
-        """Remove what it remembers."""
-        if self.cache is not None:
-            shutil.rmtree(self.cache, ignore_errors=True)
 
     def _open(self, apart: Collection[Path]) -> Source:
         if self.source is not None:
@@ -102,6 +95,12 @@ def webhook_secret(chosen: SourceSettings) -> str:
     return secret
 
 
+def forget_source(settings: Settings, name: str) -> None:
+    """Remove what a source keeps in the data folder, configured or not: a copy of a repository, uploaded files."""
+    for kind in (CACHES, UPLOADS):
+        shutil.rmtree(_own(settings, kind, name), ignore_errors=True)
+
+
 def _configured(settings: Settings, chosen: SourceSettings) -> Configured:
     if chosen.kind == "folder":
         return Configured(chosen, chosen.path)
@@ -115,7 +114,7 @@ def _configured(settings: Settings, chosen: SourceSettings) -> Configured:
         "web": lambda: _web(chosen, cache),
         "loader": lambda: _loader(chosen),
     }
-    return Configured(chosen, None, openers[chosen.kind], cache)
+    return Configured(chosen, None, openers[chosen.kind])
 
 
 def _own(settings: Settings, kind: str, name: str) -> Path:

@@ -24,7 +24,7 @@ from ingest.sources import Content, Listing, SourceItem
 from ingest.sources.folder import MAX_BYTES
 from ingest.sources.git_address import Links, check_branch, check_folder, parse_repository
 from ingest.sources.git_command import Blobs, GitCommand, GitFault
-from ingest.sources.globs import Globs
+from ingest.sources.globs import Globs, shown
 
 MOST_BYTES = 4 * 2**30
 """Of the copy of a repository's newest commit; documents people read are far less."""
@@ -85,7 +85,8 @@ class GitSource:
         self._branch = check_branch(branch)
         self._folder = check_folder(folder)
         self._links = Links(self._repository, branch, link)
-        self._globs = Globs(include, exclude)
+        self._patterns = (tuple(include), tuple(exclude))
+        self._globs = Globs(*self._patterns)
         self._suffixes = suffixes
         self._mirror = cache / "mirror.git"
         self._trusted = cache / "gitconfig" if owned_by_other else None
@@ -102,9 +103,9 @@ class GitSource:
 
     @property
     def root(self) -> str:
-        """The repository's address without credentials, and `#branch:folder` where they are set."""
+        """The repository's address without credentials, and `#branch:folder` and patterns where they are set."""
         part = f"{self._branch}:{self._folder}" if self._folder else self._branch
-        return self._repository.url + (f"#{part}" if part else "")
+        return self._repository.url + (f"#{part}" if part else "") + shown(self._patterns)
 
     def list(self, known: Mapping[str, str]) -> Listing:
         """The files of the newest commit, fetched now."""

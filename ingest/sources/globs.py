@@ -63,3 +63,10 @@ def _spec(patterns: Iterable[str]) -> GitIgnoreSpec | None:
         except ValueError as error:
             raise SourceError(f"{line!r} is no pattern as in a .gitignore file: correct or remove it.") from error
     return GitIgnoreSpec.from_lines(lines)
+
+
+def shown(patterns: tuple[Iterable[str], Iterable[str]]) -> str:
+    """Patterns as part of what tells two sources apart: " [+include -exclude]", or "" without any."""
+    include, exclude = patterns
+    parts = [f"+{one}" for one in include] + [f"-{one}" for one in exclude]
+    return f" [{' '.join(parts)}]" if parts else ""

@@ -17,7 +17,7 @@ from typing import IO
 from ingest.errors import DocumentError, SourceError
 from ingest.loaders import SUFFIXES
 from ingest.sources import Content, Listing, SourceItem
-from ingest.sources.globs import Globs
+from ingest.sources.globs import Globs, shown
 from ingest.sources.web_address import Address, Refused, parse_address
 from ingest.sources.web_crawl import Crawl, matched
 from ingest.sources.web_fetch import Fetcher, FetchFault, Limits, TooLarge
@@ -53,8 +53,9 @@ class WebSource:
             raise SourceError("A web source needs a list of start pages, or a sitemap: name one in its settings.")
         self._start = [_checked(url) for url in start]
         self._sitemap = _checked(sitemap) if sitemap else ""
-        self._include = Globs(include)
-        self._exclude = Globs((), exclude)
+        self._patterns = (tuple(include), tuple(exclude))
+        self._include = Globs(self._patterns[0])
+        self._exclude = Globs((), self._patterns[1])
         self._suffixes = suffixes
         self._cache = cache
         self._limits = limits or Limits()
@@ -73,8 +74,8 @@ class WebSource:
 
     @property
     def root(self) -> str:
-        """The address of the sitemap, or else of the first start page."""
-        return self._sitemap or self._start[0]
+        """The address of the sitemap, or else of the first start page, and patterns where they are set."""
+        return (self._sitemap or self._start[0]) + shown(self._patterns)
 
     def list(self, known: Mapping[str, str]) -> Listing:
         """The pages there are now; each is asked for, and comes if it has changed."""

@@ -12,9 +12,9 @@ from bot.errors import SettingsError
 from bot.ingesting import Ingesting, IngestRequest, Outcome
 from ingest.errors import SourceError
 from ingest.fakes import InlineParser
+from ingest.feeds import Feed
 from ingest.sources import Content, Listing, Source, SourceItem
 from ingest.sources.folder import FolderSource
-from ingest.sync import Feed
 from models.fakes import HashingEmbeddings
 from retrieval import generations
 from retrieval.access import EVERYBODY, Principal, Readers
@@ -55,11 +55,7 @@ class Configured:
     path: Path | None = None
     shelf: Shelf | None = None
     kind: str = "folder"
-    forgotten: bool = False
     apart: list[Collection[Path]] = field(default_factory=list)
-
-    def forget(self) -> None:
-        self.forgotten = True
 
     def feed(self, apart: Collection[Path] = ()) -> Feed:
         self.apart.append(apart)
@@ -159,6 +155,8 @@ def test_another_recipe_makes_a_generation_with_every_document(index: Index, doc
 def test_a_removed_source_is_forgotten_with_what_it_remembers(index: Index, docs: Path) -> None:
     source = Configured("docs", path=docs)
     ingest(index, [source])
-    assert Ingesting(index, InlineParser(), [source], most_removed=0.3).remove("docs") == 2
-    assert source.forgotten
+    forgotten: list[str] = []
+    made = Ingesting(index, InlineParser(), [source], most_removed=0.3, forget=forgotten.append)
+    assert made.remove("docs") == 2
+    assert forgotten == ["docs"]
     assert titles(index, "hotel") == set()

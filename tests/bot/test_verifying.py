@@ -14,8 +14,9 @@ from bot.settings import Settings, load
 from bot.verifying import Verification, repair, verify
 from bot.wiring import open_kura
 from ingest.fakes import InlineParser
+from ingest.feeds import recipe
 from ingest.folders import Folders
-from ingest.sync import Ingestor, recipe
+from ingest.sync import Ingestor
 from models.embedders import Embedder
 from models.fakes import HashingEmbeddings
 from retrieval.access import Readers

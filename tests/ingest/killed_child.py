@@ -22,9 +22,10 @@ from sqlalchemy import Connection, text
 import retrieval.index
 from ingest import sync
 from ingest.fakes import InlineParser
+from ingest.feeds import recipe
 from ingest.folders import Folders
 from ingest.sources.folder import FolderSource
-from ingest.sync import Ingestor, recipe
+from ingest.sync import Ingestor
 from models.fakes import HashingEmbeddings
 from retrieval import authority, generations, outbox, words
 from retrieval.access import EVERYBODY, Principal, Readers

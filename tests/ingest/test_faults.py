@@ -22,12 +22,13 @@ from bot.errors import explain
 from ingest import sync
 from ingest.errors import DocumentError, SourceError
 from ingest.fakes import InlineParser
+from ingest.feeds import Feed
 from ingest.folders import Folders
 from ingest.parsing import ChildParser, Parsed, ParseRequest
 from ingest.reports import SyncReport
 from ingest.sources import Content, Listing, SourceItem
 from ingest.sources.folder import FolderSource
-from ingest.sync import Feed, Ingestor
+from ingest.sync import Ingestor
 from models.fakes import HashingEmbeddings
 from retrieval.access import EVERYBODY, Principal, Readers
 from retrieval.data_folder import DataFolder

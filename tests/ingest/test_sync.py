@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 
 from ingest.errors import SourceError, TooMuchGone
 from ingest.fakes import InlineParser
+from ingest.feeds import Feed, recipe
 from ingest.folders import Folders
 from ingest.planning import plan
 from ingest.reports import SyncReport
 from ingest.sources import Content, SourceItem
 from ingest.sources.folder import FolderSource
-from ingest.sync import Feed, Ingestor, recipe
+from ingest.sync import Ingestor
 from models.fakes import HashingEmbeddings
 from retrieval import authority
 from retrieval.access import EVERYBODY, Principal, Readers
@@ -55,7 +56,7 @@ def docs(tmp_path: Path) -> Path:
 
 
 def ingest(index: Index, path: Path, **options: Any) -> list[SyncReport]:
-    return Folders(Ingestor(index, InlineParser())).ingest(path, **options)
+    return list(Folders(Ingestor(index, InlineParser())).ingest(path, **options))
 
 
 def titles(index: Index, query: str, principal: Principal = SOMEBODY) -> set[str]:
@@ -220,7 +221,7 @@ def test_progress_is_told_for_each_document(index: Index, docs: Path) -> None:
         InlineParser(),
         on_progress=lambda progress: seen.append((progress.done, progress.total, progress.item)),
     )
-    Folders(ingestor).ingest(docs)
+    list(Folders(ingestor).ingest(docs))
     assert seen == [(0, 2, "office.txt"), (1, 2, "office.txt"), (2, 2, "travel.md"), (2, 2, "")]
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from ingest.errors import DocumentError, SourceError
+from ingest.feeds import Feed
 from ingest.sources import Content, Listing, SourceItem
 from ingest.sources.folder import FolderSource
-from ingest.sync import Feed
 from ingest.verification import SourceProof, orphans, verify_sources
 from retrieval.access import Readers
 from retrieval.authority import Known

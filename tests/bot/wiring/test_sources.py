@@ -12,7 +12,7 @@ from langchain_core.documents import Document
 from bot.errors import SettingsError
 from bot.settings import Settings
 from bot.settings_sources import SourceSettings
-from bot.wiring.sources import configured, uploads, webhook_secret
+from bot.wiring.sources import configured, forget_source, uploads, webhook_secret
 
 
 class Tickets(BaseLoader):
@@ -75,13 +75,12 @@ def test_uploads_are_kept_apart_whatever_sources_are_called(tmp_path: Path) -> N
 
 
 def test_what_a_source_remembers_is_removed_with_it(tmp_path: Path) -> None:
-    (wiki,) = configured(
-        settings(tmp_path, {"name": "wiki", "kind": "git", "repository": "https://git.example.com/wiki.git"})
-    )
-    assert wiki.cache
-    wiki.cache.mkdir(parents=True)
-    wiki.forget()
-    assert not wiki.cache.exists()
+    made = settings(tmp_path, {"name": "hr", "kind": "upload"})
+    files = uploads(made, "hr")
+    assert files
+    files.put("a.md", b"# A")
+    forget_source(settings(tmp_path), "hr")  # configured any more or not
+    assert list((tmp_path / "data" / "uploads").iterdir()) == []
 
 
 def test_a_webhook_secret_comes_from_its_file(tmp_path: Path) -> None:

@@ -11,9 +11,10 @@ import pytest
 from sqlalchemy import text
 
 from ingest.fakes import InlineParser
+from ingest.feeds import Feed
 from ingest.loaders import SUFFIXES
 from ingest.sources.git import GitSource
-from ingest.sync import Feed, Ingestor
+from ingest.sync import Ingestor
 from models.fakes import HashingEmbeddings
 from retrieval.access import EVERYBODY, Principal, Readers
 from retrieval.database import reading
