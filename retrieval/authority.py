@@ -87,10 +87,13 @@ def ensure_reader_set(connection: Connection, readers: Readers) -> int:
     return int(connection.execute(statement, values).scalar_one())
 
 
-def reader_set_of(connection: Connection, document_id: str) -> int:
-    """The id of a document's set of readers."""
-    statement = sql("SELECT reader_set_id FROM documents WHERE id = :id")
-    return int(connection.execute(statement, {"id": document_id}).scalar_one())
+def reader_sets_of(connection: Connection, documents: Iterable[str]) -> dict[str, int]:
+    """The id of the set of readers of each document that has a live version; the others are left out."""
+    statement = sql(
+        "SELECT reader_set_id FROM documents WHERE id = :id AND EXISTS (SELECT 1 FROM live WHERE document_id = :id)"
+    )
+    found = {one: connection.execute(statement, {"id": one}).scalar() for one in documents}
+    return {one: int(reader_set) for one, reader_set in found.items() if reader_set is not None}
 
 
 # --- sources ---------------------------------------------------------------------------------------------------------
@@ -145,6 +148,7 @@ def move_addresses(connection: Connection, source_id: int, former: str, present:
 
 def delete_source(connection: Connection, source_id: int) -> None:
     """Remove a source that has no documents any more."""
+    connection.execute(sql("DELETE FROM unread WHERE source_id = :id"), {"id": source_id})
     connection.execute(sql("DELETE FROM sources WHERE id = :id"), {"id": source_id})
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from retrieval import authority, generations, outbox, words
+from retrieval import authority, generations, outbox, purging, words
 from retrieval.database import reading, sql, writing
 from retrieval.errors import NotFound, RetrievalError
 from retrieval.generations import Generation
@@ -117,10 +117,11 @@ class Builder:
                 for table in words.tables(connection, chosen.id):
                     words.drop(connection, table)
                 generations.delete(connection, chosen)
+                purging.mark(connection)
                 kept = {one.fingerprint for one in generations.every(connection)} | {index.embedder.fingerprint}
                 for fingerprint in authority.vector_fingerprints(connection) - kept:
                     connection.execute(sql("DELETE FROM vectors WHERE fingerprint = :f"), {"f": fingerprint})
-            index.tidy(purge=True)  # versions that only this one had
+            index.tidy(purge=False)  # versions that only this one had, and what is marked is overwritten
             self.sweep()
 
     def sweep(self) -> None:
@@ -178,7 +179,7 @@ class Builder:
             )
             document, chunks = authority.stored_version(connection, version_id)
             keys = [key for _, key in authority.chunk_ids(connection, version_id)]
-            reader_set = authority.reader_set_of(connection, document_id)
+            reader_set = authority.reader_sets_of(connection, [document_id])[document_id]
         texts = {digest(whole): whole for whole in (embedded_text(document, chunk) for chunk in chunks)}
         vectors, new = index.embed_new(generation, texts)
         collection = generation.collection(reader_set)

@@ -8,7 +8,7 @@ be cited is proved); and nothing waits to be done. Hands no text to people.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 from typing import Literal
@@ -17,13 +17,14 @@ import numpy as np
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError
 
-from retrieval import authority, generations, words
+from retrieval import authority, generations, purging, words
 from retrieval.chroma import VectorIndex, Vectors
 from retrieval.database import reading, sql
 from retrieval.generations import Generation
 from retrieval.index import digest, embedded_text
 from retrieval.probing import Unsound, pages, probe, stored_vectors
 from retrieval.terms import chunk_words
+from retrieval.unread import Unread, unread
 from retrieval.words import WordTable
 
 Kind = Literal["file", "text", "stored vectors", "words", "vectors", "surplus vectors", "left over"]
@@ -55,6 +56,8 @@ class StoredSource:
 
     source: authority.Source
     known: Mapping[str, authority.Known]
+    unread: Mapping[str, Unread] = field(default_factory=dict)
+    """What it holds and could not be read."""
 
 
 def stored_sources(engine: Engine) -> list[StoredSource]:
@@ -62,7 +65,11 @@ def stored_sources(engine: Engine) -> list[StoredSource]:
     with reading(engine) as connection:
         current = generations.current(connection)
         return [
-            StoredSource(one, authority.manifest(connection, one.id, current.id) if current else {})
+            StoredSource(
+                one,
+                authority.manifest(connection, one.id, current.id) if current else {},
+                unread(connection, one.id),
+            )
             for one in authority.sources(connection)
         ]
 
@@ -128,6 +135,8 @@ def authority_faults(connection: Connection) -> Iterator[Fault]:
     waiting = connection.execute(sql("SELECT count(*) FROM outbox")).scalar_one()
     if waiting:
         yield Fault("left over", f"{waiting} vectors wait to be deleted: a run was killed")
+    if purging.due(connection):
+        yield Fault("left over", "deleted text waits to be overwritten: a run was killed, or the database was in use")
 
 
 def altered_versions(connection: Connection) -> list[int]:

@@ -28,14 +28,14 @@ import numpy as np
 from sqlalchemy import Connection, Engine
 
 from models.embedders import Embedder
-from retrieval import authority, generations, outbox, words
+from retrieval import authority, generations, outbox, purging, words
 from retrieval.access import Readers
 from retrieval.chroma import VectorIndex, Vectors, as_vectors
 from retrieval.database import open_database, reading, sql, writing
 from retrieval.documents import Chunk, Document
 from retrieval.errors import IndexDamaged, IndexMismatch
-from retrieval.generations import Generation, Live
-from retrieval.probing import discard_quarantined, open_vectors
+from retrieval.generations import Generation
+from retrieval.probing import open_vectors
 from retrieval.terms import ChunkWords
 from retrieval.words import WordTable
 
@@ -171,7 +171,8 @@ class Index:
     ) -> Put:
         """Make these documents live, each replacing its former version. All of them or, when killed, none.
 
-        Without a `generation` it is the one that answers; every other one then loses what was replaced. The documents
+        Without a `generation` it is the one that answers; every other one then loses what was replaced. With one, a
+        document that is there keeps its address and readers, which are those of every generation. The documents
         `instead_of` which these come (they moved) go in the same moment.
         """
         with self.writer:
@@ -181,14 +182,14 @@ class Index:
             embedded = time.perf_counter()
             with writing(self.engine) as connection:
                 authority.put_vectors(connection, target.fingerprint, {one: vectors[one] for one in new})
-                sets = {one.readers: authority.ensure_reader_set(connection, one.readers) for one in prepared}
-                written: dict[int, list[_Written]] = {reader_set: [] for reader_set in sets.values()}
-                for one in prepared:
-                    written[sets[one.readers]].append(self._write(connection, source_id, sets[one.readers], one))
+                sets = self._reader_sets(connection, source_id, prepared, everywhere=generation is None)
+                written: dict[int, list[_Written]] = {reader_set: [] for reader_set in sets}
+                for one, reader_set in zip(prepared, sets, strict=True):
+                    written[reader_set].append(self._write(connection, source_id, reader_set, one))
             self._send(target, written, vectors)
             with writing(self.engine) as connection:
                 for document_id in instead_of:
-                    self._delete_document(connection, document_id)
+                    purging.delete_document(connection, document_id)
                 for reader_set, group in written.items():
                     for made in group:
                         self._go_live(connection, target, made, everywhere=generation is None)
@@ -198,7 +199,7 @@ class Index:
             return Put(len(new), embedded - started, time.perf_counter() - embedded)
 
     def set_readers(self, documents: Iterable[str], readers: Readers) -> None:
-        """Give documents other readers, without touching text or vectors."""
+        """Give documents other readers, without touching text or vectors; those that are gone are passed over."""
         with self.writer:
             with writing(self.engine) as connection:
                 target = authority.ensure_reader_set(connection, readers)
@@ -212,27 +213,23 @@ class Index:
         with self.writer:
             with writing(self.engine) as connection:
                 for document_id in documents:
-                    self._delete_document(connection, document_id)
+                    purging.delete_document(connection, document_id)
             self.work_off_outbox()
 
     def tidy(self, *, purge: bool) -> None:
-        """Finish what a killed process left, and with `purge` overwrite what was deleted, in the words and on the disk."""
+        """Finish what a killed process left, and overwrite what was deleted since this was done last.
+
+        With `purge` what was moved aside of Chroma goes even if nothing was deleted. See `retrieval/purging.py`.
+        """
         with self.writer:
             with writing(self.engine) as connection:
-                left = sql("SELECT id FROM versions WHERE id NOT IN (SELECT version_id FROM live)")
-                for version_id in connection.execute(left).scalars().all():
-                    self._take_back(connection, version_id)
-                connection.execute(sql("DELETE FROM documents WHERE id NOT IN (SELECT document_id FROM live)"))
-                authority.delete_unused_vectors(connection)
+                purging.take_back_left(connection)
                 if purge:
-                    for one in generations.every(connection):
-                        for table in words.tables(connection, one.id):
-                            words.purge(connection, table)
+                    purging.mark(connection)
+                due = purging.due(connection)
             self.work_off_outbox()
-            if purge:
-                discard_quarantined(self._folder / VECTORS)
-                with self.engine.connect() as connection:
-                    connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            if due:
+                purging.purge(self.engine, self._folder / VECTORS)
 
     def close(self) -> None:
         """Let go of SQLite and Chroma."""
@@ -283,6 +280,15 @@ class Index:
             vectors.update(zip(missing, made, strict=True))
         return vectors, missing
 
+    def _reader_sets(
+        self, connection: Connection, source_id: int, prepared: Sequence[Prepared], *, everywhere: bool
+    ) -> list[int]:
+        """The set of readers that each document gets."""
+        sets = {one.readers: authority.ensure_reader_set(connection, one.readers) for one in prepared}
+        ids = [authority.document_id(source_id, one.item) for one in prepared]
+        kept = {} if everywhere else authority.reader_sets_of(connection, ids)
+        return [kept.get(id_, sets[one.readers]) for id_, one in zip(ids, prepared, strict=True)]
+
     def _write(self, connection: Connection, source_id: int, reader_set: int, one: Prepared) -> _Written:
         document_id = authority.document_id(source_id, one.item)
         version_id = authority.add_version(
@@ -318,11 +324,12 @@ class Index:
 
     def _go_live(self, connection: Connection, target: Generation, one: _Written, *, everywhere: bool) -> None:
         lives = generations.lives(connection, one.document_id)
-        self._retire(connection, one.document_id, [live for live in lives if everywhere or live.generation == target])
-        connection.execute(
-            sql("UPDATE documents SET reader_set_id = :s, address = :a WHERE id = :d"),
-            {"s": one.reader_set, "a": one.prepared.address, "d": one.document_id},
-        )
+        purging.retire(connection, one.document_id, [live for live in lives if everywhere or live.generation == target])
+        if everywhere or not lives:
+            connection.execute(
+                sql("UPDATE documents SET reader_set_id = :s, address = :a WHERE id = :d"),
+                {"s": one.reader_set, "a": one.prepared.address, "d": one.document_id},
+            )
         generations.point(connection, target, one.document_id, one.version_id)
 
     def add_words(
@@ -336,43 +343,13 @@ class Index:
             rows += zip([id_ for id_, _ in authority.chunk_ids(connection, version_id)], terms, strict=True)
         words.insert(connection, table, rows)
 
-    def _delete_document(self, connection: Connection, document_id: str) -> None:
-        self._retire(connection, document_id, generations.lives(connection, document_id))
-        left = connection.execute(sql("SELECT id FROM versions WHERE document_id = :d"), {"d": document_id})
-        for version_id in left.scalars().all():
-            self._take_back(connection, version_id)
-        connection.execute(sql("DELETE FROM documents WHERE id = :d"), {"d": document_id})
-
-    def _take_back(self, connection: Connection, version_id: int) -> None:
-        """Remove a version that never went live; its vectors may stand in any collection."""
-        keys = [key for _, key in authority.chunk_ids(connection, version_id)]
-        for one in generations.every(connection):
-            for reader_set in authority.reader_sets(connection):
-                outbox.forget(connection, one.collection(reader_set), keys)
-        authority.delete_version(connection, version_id)
-
-    def _retire(self, connection: Connection, document_id: str, lives: Sequence[Live]) -> None:
-        """Take a document's versions out of generations: words and authority now, Chroma by the outbox."""
-        if not lives:
-            return
-        reader_set = authority.reader_set_of(connection, document_id)
-        for live in lives:
-            chunks = authority.chunk_ids(connection, live.version_id)
-            table = WordTable(live.generation.id, reader_set)
-            words.delete(connection, table, [id_ for id_, _ in chunks])
-            outbox.forget(connection, live.generation.collection(reader_set), [key for _, key in chunks])
-            generations.unpoint(connection, live.generation, document_id)
-        for version_id in {live.version_id for live in lives}:
-            if not generations.is_live(connection, version_id):
-                authority.delete_version(connection, version_id)
-
     def _move(self, documents: Sequence[str], target: int) -> None:
         """Give documents a set of readers: copies of their vectors first, then one transaction."""
         with reading(self.engine) as connection:
             moving = [
                 (document_id, origin, generations.lives(connection, document_id))
-                for document_id in documents
-                if (origin := authority.reader_set_of(connection, document_id)) != target
+                for document_id, origin in authority.reader_sets_of(connection, documents).items()
+                if origin != target
             ]
             vectors: dict[str, dict[str, Vectors]] = defaultdict(dict)  # by target collection, by key
             for _, _, lives in moving:
@@ -394,6 +371,7 @@ class Index:
                     words.ensure(connection, table)
                     former = WordTable(live.generation.id, origin)
                     words.move(connection, [id_ for id_, _ in chunks], former, table)
+                    purging.mark(connection, former)
                     outbox.forget(connection, live.generation.collection(origin), [key for _, key in chunks])
                 connection.execute(
                     sql("UPDATE documents SET reader_set_id = :s WHERE id = :id"), {"s": target, "id": document_id}

@@ -100,7 +100,7 @@ def insert(connection: Connection, table: WordTable, rows: Sequence[tuple[int, C
 
 
 def delete(connection: Connection, table: WordTable, chunks: Sequence[int]) -> None:
-    """Remove chunks; those that are not in this table are passed over."""
+    """Remove chunks; those that are not in this table are passed over, and so is a table that is not there."""
     there = rows_of(connection, table, chunks)
     if there:
         values = [{"id": row.chunk} for row in there]
@@ -109,7 +109,12 @@ def delete(connection: Connection, table: WordTable, chunks: Sequence[int]) -> N
 
 
 def purge(connection: Connection, table: WordTable) -> None:
-    """Merge the table's segments, so that the terms of deleted rows are gone from the file and not only marked."""
+    """Merge the table's segments, so that the terms of deleted rows are gone from the file and not only marked.
+
+    A table that is not there any more is passed over.
+    """
+    if table not in tables(connection, table.generation):
+        return
     connection.exec_driver_sql(f"INSERT INTO {table.name}({table.name}) VALUES ('optimize')")
 
 
@@ -137,8 +142,10 @@ def candidates(connection: Connection, table: WordTable, query: Sequence[str], l
 
 
 def rows_of(connection: Connection, table: WordTable, chunks: Sequence[int]) -> list[WordRow]:
-    """The rows of these chunks, in no order; those that are not in this table are passed over."""
+    """The rows of these chunks, in no order; those that are not in this table are passed over, and a table that is not."""
     found: list[WordRow] = []
+    if table not in tables(connection, table.generation):
+        return found
     for at in range(0, len(chunks), _IDS_PER_STATEMENT):
         ids = ",".join(str(int(chunk)) for chunk in chunks[at : at + _IDS_PER_STATEMENT])
         statement = f"SELECT rowid, title, heading, body FROM {table.name} WHERE rowid IN ({ids})"

@@ -27,7 +27,7 @@ from ingest.folders import Folders
 from ingest.sources.folder import FolderSource
 from ingest.sync import Ingestor
 from models.fakes import HashingEmbeddings
-from retrieval import authority, generations, outbox, words
+from retrieval import authority, generations, outbox, purging, words
 from retrieval.access import EVERYBODY, Principal, Readers
 from retrieval.building import Builder
 from retrieval.chroma import VectorIndex
@@ -55,6 +55,7 @@ OWNERS: dict[str, Any] = {
     "authority": authority,
     "generations": generations,
     "outbox": outbox,
+    "purging": purging,
     "words": words,
     "Folders": Folders,
     "Ingestor": Ingestor,

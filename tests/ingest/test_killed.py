@@ -44,12 +44,13 @@ EACH_SIDE = {
     "change": (
         "Index.put",
         "Index.remove",
-        "Index._retire",
+        "purging.retire",
         "outbox.forget",
         "Index.work_off_outbox",
         "VectorIndex.delete",
         "words.delete",
         "words.purge",
+        "purging.purge",
         "generations.unpoint",
         "authority.delete_version",
         "authority.set_source_versions",
@@ -62,11 +63,11 @@ EACH_SIDE = {
         "Builder.sweep",
         "words.drop",
         "generations.delete",
-        "Index._take_back",
+        "purging.take_back",
         "VectorIndex.drop",
     ),
     "embedder": ("Builder._adopt", "Index.embed_new"),
-    "remove": ("Index._delete_document", "authority.delete_source", "Index.tidy"),
+    "remove": ("purging.delete_document", "authority.delete_source", "Index.tidy"),
 }
 """Functions, each killed before and after its first call."""
 COMMITS = {"first": 16, "change": 15, "permit": 11, "switch": 14, "embedder": 14, "remove": 6}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,24 @@ def test_a_document_put_into_a_new_generation_leaves_the_answering_one_alone(two
     assert builder.catch_up(made) == 1
     builder.flip(made)
     assert found(searcher, "hotel limit") == ["The hotel limit, said in other pieces."]
+    assert consistent(two)
+
+
+def test_a_new_generation_changes_neither_readers_nor_address_of_what_is_there(two: Index) -> None:
+    builder, searcher = Builder(two), Searcher(two)
+    made = builder.begin()
+    moved = replace(prepared("travel.md", "The hotel limit, said in other pieces.", HR), address="/elsewhere/travel.md")
+    two.put(1, [moved, prepared("pay.md", "Salaries are reviewed in April.", HR)], generation=made)
+    assert [hit.address for hit in searcher.search("hotel limit", principal=SOMEBODY, k=1).hits] == ["/docs/travel.md"]
+    builder.catch_up(made)
+    builder.flip(made)
+    (hit,) = searcher.search("hotel pieces", principal=SOMEBODY, k=1).hits
+    assert (hit.text, hit.address) == ("The hotel limit, said in other pieces.", "/docs/travel.md")
+    assert found(searcher, "salaries april") == []
+    assert found(searcher, "salaries april", IN_HR) == ["Salaries are reviewed in April."]
+    assert consistent(two)
+    two.remove([hit.document_id])
+    assert found(searcher, "hotel") == []
     assert consistent(two)
 
 

@@ -89,6 +89,18 @@ def test_other_readers_take_effect_without_embedding(
     assert consistent(index)
 
 
+def test_documents_that_are_gone_are_passed_over_when_readers_change(
+    put: Put, searcher: Searcher, index: Index
+) -> None:
+    put(pay="Salaries are reviewed in April.", old="The xylophone is blue.")
+    ids = {hit.title: hit.document_id for hit in searcher.search("salaries xylophone", principal=SOMEBODY, k=5).hits}
+    index.remove([ids["old"]])
+    index.set_readers([ids["old"], "never there", ids["pay"]], HR)
+    assert found(searcher, "salaries xylophone") == []
+    assert found(searcher, "salaries xylophone", IN_HR) == ["Salaries are reviewed in April."]
+    assert consistent(index)
+
+
 @pytest.mark.parametrize("step", ["_send", "_go_live", "work_off_outbox"])
 @pytest.mark.parametrize("readers", [ALL, HR], ids=["same readers", "other readers"])
 def test_a_put_that_breaks_off_anywhere_is_whole_or_not_at_all(

@@ -126,3 +126,9 @@ def test_purged_terms_leave_the_list_of_terms(connection: Connection) -> None:
     listed = connection.exec_driver_sql(f"SELECT count(*) FROM {TWO.name}_terms").scalar()
     assert listed == 0
     assert words.chunk_ids(connection, ONE) == {HOTEL.chunk, TRAIN.chunk}
+
+
+def test_a_table_that_is_not_there_has_nothing_to_delete_or_purge(connection: Connection) -> None:
+    words.delete(connection, WordTable(1, 99), [1, 2])
+    words.purge(connection, WordTable(1, 99))
+    assert WordTable(1, 99) not in words.tables(connection, 1)
