@@ -6,7 +6,7 @@ The command line runs it directly, a server in a job (`bot/jobs.py`). Knows no f
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -158,13 +158,13 @@ class Ingesting:
         faults: dict[str, str] = {}
         for wanted in self._wanted(request):
             try:
-                for report in self._one(ingestor, wanted, request):
-                    reports.append(report)
-                    self._gone.note(report)
-                    if report.fault:
-                        faults[report.source] = report.fault
+                self._one(ingestor, wanted, request, reports.append)
             except (IngestError, SettingsError) as error:  # the others go on
                 faults[wanted.name] = str(error)
+        for report in reports:
+            self._gone.note(report)
+            if report.fault:
+                faults[report.source] = report.fault
         generation = "" if request.dry_run else self._new_generation(ingestor, on_progress)
         if not request.dry_run and any(report.removed or report.replaced for report in reports):
             Builder(self._index).sweep()  # Chroma is open anyway; what a killed `drop` left goes now
@@ -218,13 +218,17 @@ class Ingesting:
                 wanted.append(_Wanted(source.name, source.path, source.readers, source))
         return sorted(wanted, key=lambda one: -len(one.path.resolve().parts) if one.path else 0)
 
-    def _one(self, ingestor: Ingestor, wanted: _Wanted, request: IngestRequest) -> Iterable[SyncReport]:
+    def _one(
+        self, ingestor: Ingestor, wanted: _Wanted, request: IngestRequest, done: Callable[[SyncReport], None]
+    ) -> None:
+        """Bring one source, and the folders inside it, up to date; `done` is told of each."""
         source = wanted.source
         if wanted.path is None:
-            feeds = [source.feed()] if source else []
-            return [ingestor.sync(one, confirmed=request.confirmed, dry_run=request.dry_run) for one in feeds]
-        others = {source.path.resolve() for source in self._sources if source.path} - {wanted.path.resolve()}
-        return Folders(ingestor).ingest(
+            if source is not None:
+                done(ingestor.sync(source.feed(), confirmed=request.confirmed, dry_run=request.dry_run))
+            return
+        others = {one.path.resolve() for one in self._sources if one.path} - {wanted.path.resolve()}
+        Folders(ingestor).ingest(
             wanted.path,
             readers=wanted.readers,
             name=source.name if source else "",
@@ -232,6 +236,7 @@ class Ingesting:
             confirmed=request.confirmed,
             dry_run=request.dry_run,
             opened=source.feed if source else None,
+            on_report=done,
         )
 
     def _new_generation(self, ingestor: Ingestor, on_progress: Callable[[Progress], None]) -> str:

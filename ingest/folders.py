@@ -6,7 +6,7 @@ Everything is listed before anything is changed; then `ingest/sync.py` brings on
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,8 +42,9 @@ class Folders:
         opened: Opened | None = None,
         confirmed: bool = False,
         dry_run: bool = False,
-    ) -> Iterator[SyncReport]:
-        """Bring the index to the present state of `path`, and of every source below it; one report each, as they are done.
+        on_report: Callable[[SyncReport], None] = lambda _: None,
+    ) -> list[SyncReport]:
+        """Bring the index to the present state of `path`, and of every source below it; one report each.
 
         `readers` None keeps the readers of a source that was ingested before, and is everybody for a new one. A folder
         inside an earlier source becomes a source of its own: its documents leave the earlier one first. A source that is
@@ -84,10 +85,13 @@ class Folders:
                     source_id = authority.put_source(connection, feed.name, str(root), wanted, feed.kind)
                     authority.move_addresses(connection, source_id, mine.root, str(root))
         # 3. The sources, one by one.
-        yield self._ingestor.sync(feed, listed=listed, confirmed=confirmed, dry_run=dry_run)
+        reports = [self._ingestor.sync(feed, listed=listed, confirmed=confirmed, dry_run=dry_run)]
+        on_report(reports[0])
         for one, found in nested:
             gone = not Path(one.source.root).exists()  # the outer folder is there: this is no disk that is not mounted
-            yield self._ingestor.sync(one, listed=found, confirmed=confirmed or gone, dry_run=dry_run)
+            reports.append(self._ingestor.sync(one, listed=found, confirmed=confirmed or gone, dry_run=dry_run))
+            on_report(reports[-1])
+        return reports
 
     def _nested(self, stored: Source, apart: list[Source]) -> tuple[Feed, Listed]:
         root = Path(stored.root)

@@ -25,6 +25,7 @@ from retrieval.authority import Known
 from retrieval.database import reading, writing
 from retrieval.generations import Generation
 from retrieval.index import Index, Prepared
+from retrieval.unread import Unread, put_unread, unread
 
 BATCH_CHUNKS = 512
 """Chunks written in one go: enough to embed and store them at full speed, few enough that memory stays flat."""
@@ -42,6 +43,8 @@ class _Tally:
     removed: list[str] = field(default_factory=list)
     outdated: list[str] = field(default_factory=list)
     """Items that are there and say something else than what is stored, which cannot be read."""
+    unread: dict[str, Unread] = field(default_factory=dict)
+    """What cannot be read, and of which bytes that is true."""
     chunks: int = 0
     embedded: int = 0
     fault: str = ""
@@ -200,12 +203,16 @@ class Ingestor:
     def _hashes(
         self, feed: Feed, listing: Listing, known: Mapping[str, Known], tally: _Tally, seen: dict[int, str]
     ) -> dict[str, str]:
-        """The hash of each listed item; "" for one that cannot be read now. Only what may have changed is read."""
+        """The hash of each listed item; "" for one that cannot be read. Only what may have changed is read."""
+        unread = self._unread(feed)
         listed = dict.fromkeys(listing.unreadable, "")
         gone = known.keys() - {one.item for one in listing.items}
         for item in listing.items:
             before = known.get(item.item)
-            if before is not None and item.version and item.version == before.source_version:
+            failed = unread.get(item.item) if before is None else None
+            if failed is not None and self._fails_still(feed, item, failed, tally):
+                listed[item.item] = ""
+            elif before is not None and item.version and item.version == before.source_version:
                 listed[item.item] = before.content_sha256
             elif before is None and not gone:
                 listed[item.item] = "new"  # whatever is in it; nothing has gone whose bytes it could hold
@@ -215,6 +222,27 @@ class Ingestor:
                 if before is not None and content and content.version and listed[item.item] == before.content_sha256:
                     seen[before.version_id] = content.version
         return listed
+
+    def _unread(self, feed: Feed) -> dict[str, Unread]:
+        """What of a source could not be read, by the recipe that is in use."""
+        made_by = made_by_recipe(self.index.recipe, feed)
+        with reading(self.index.engine) as connection:
+            source = stored_source(authority.sources(connection), feed)
+            stored = unread(connection, source.id) if source else {}
+        return {item: one for item, one in stored.items() if one.recipe == made_by}
+
+    def _fails_still(self, feed: Feed, item: SourceItem, failed: Unread, tally: _Tally) -> bool:
+        """Whether an item that could not be read has not changed: it costs a stat or a hash, and no parser."""
+        if not item.version or item.version != failed.source_version:
+            content = self._read(feed, item, tally)
+            if content is None:
+                return True
+            if sha256(content.data).hexdigest() != failed.content_sha256:
+                return False
+            failed = replace(failed, source_version=content.version)
+        tally.failed[item.item] = failed.reason
+        tally.unread[item.item] = failed
+        return True
 
     def _do(self, feed: Feed, looked: _Looked, *, confirmed: bool) -> None:
         known, todo, tally = looked.known, looked.plan, looked.tally
@@ -259,6 +287,7 @@ class Ingestor:
                 tally.removed += lost
             self.index.tidy(purge=bool(tally.removed or tally.replaced or tally.moved))
         with writing(self.index.engine) as connection:
+            put_unread(connection, source_id, tally.unread)
             authority.mark_synced(connection, source_id)
 
     def _batches(
@@ -278,8 +307,10 @@ class Ingestor:
             progress(done, request.item)
             if isinstance(outcome, DocumentError):
                 tally.failed[request.item] = str(outcome)
+                digest = sha256(content.data).hexdigest()
+                tally.unread[request.item] = Unread(content.version, digest, made_by, str(outcome))
                 before = known.get(request.item) if known else None
-                if before is not None and before.content_sha256 != sha256(content.data).hexdigest():
+                if before is not None and before.content_sha256 != digest:
                     tally.outdated.append(request.item)
                 continue
             tally.stages.parsing += outcome.seconds

@@ -15,6 +15,7 @@ from ingest.feeds import Feed
 from ingest.sources import SourceItem
 from retrieval.authority import Known
 from retrieval.checking import StoredSource
+from retrieval.unread import Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,8 @@ class SourceProof:
     """Stored for other readers than the source is given."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
     """Items that could not be read now, with a sentence each: nothing is proved of them."""
+    known_unreadable: Mapping[str, str] = field(default_factory=dict)
+    """Items that no ingest can read, with the reason that was found: they are not in the index, and rightly so."""
     unreachable: str = ""
     """Why the source could not be listed: nothing is proved of it at all."""
 
@@ -50,7 +53,7 @@ def verify_sources(feeds: Iterable[Feed], stored: Sequence[StoredSource]) -> Ite
     """Compare every feed with what is stored of it, one after the other; each is closed after that."""
     for feed in feeds:
         try:
-            yield _verify(feed, _known(feed, stored))
+            yield _verify(feed, _stored(feed, stored))
         finally:
             feed.source.close()
 
@@ -72,22 +75,25 @@ def _stored(feed: Feed, stored: Sequence[StoredSource]) -> StoredSource | None:
     return at_root or next((one for one in stored if one.source.name == feed.name), None)
 
 
-def _known(feed: Feed, stored: Sequence[StoredSource]) -> Mapping[str, Known]:
-    found = _stored(feed, stored)
-    return found.known if found else {}
-
-
-def _verify(feed: Feed, known: Mapping[str, Known]) -> SourceProof:
+def _verify(feed: Feed, stored: StoredSource | None) -> SourceProof:
+    known: Mapping[str, Known] = stored.known if stored else {}
+    unread: Mapping[str, Unread] = stored.unread if stored else {}
     try:
         listing = feed.source.list({})  # as if nothing were stored: it must not be told what to say
     except (SourceError, OSError) as error:
         return SourceProof(feed.name, feed.source.root, unreachable=str(error))
     unreadable = dict(listing.unreadable)
+    known_unreadable: dict[str, str] = {}
     missing, changed, same = [], [], 0
     for item in listing.items:
         before = known.get(item.item)
         if before is None:
-            missing.append(item.item)
+            failed = unread.get(item.item)
+            told: dict[str, str] = {}
+            if failed is not None and _hash(feed, item, told) == failed.content_sha256:
+                known_unreadable[item.item] = failed.reason
+            else:
+                missing.append(item.item)
             continue
         read = _hash(feed, item, unreadable)
         if read == before.content_sha256:
@@ -104,6 +110,7 @@ def _verify(feed: Feed, known: Mapping[str, Known]) -> SourceProof:
         changed=tuple(sorted(changed)),
         repermitted=tuple(sorted(item for item, one in known.items() if one.readers != feed.readers)),
         unreadable=unreadable,
+        known_unreadable=known_unreadable,
     )
 
 

@@ -71,6 +71,7 @@ def _print_proof(proof: SourceProof) -> None:
         "changed in the source": proof.changed,
         "stored for other readers": proof.repermitted,
         "not read": tuple(proof.unreadable.values()),
+        "cannot be read, and is not in the index": tuple(proof.known_unreadable.values()),
     }
     for kind, items in kinds.items():
         for item in items[:MOST_NAMED]:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,20 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.errors import SourceError, TooMuchGone
+from ingest.errors import SourceError
 from ingest.fakes import InlineParser
-from ingest.feeds import Feed, recipe
+from ingest.feeds import recipe
 from ingest.folders import Folders
 from ingest.planning import plan
 from ingest.reports import SyncReport
-from ingest.sources import Content, SourceItem
-from ingest.sources.folder import FolderSource
 from ingest.sync import Ingestor
 from models.fakes import HashingEmbeddings
 from retrieval import authority
 from retrieval.access import EVERYBODY, Principal, Readers
 from retrieval.authority import Known
-from retrieval.building import Builder
 from retrieval.database import reading
 from retrieval.index import Index
 from retrieval.search import Searcher
@@ -56,7 +51,7 @@ def docs(tmp_path: Path) -> Path:
 
 
 def ingest(index: Index, path: Path, **options: Any) -> list[SyncReport]:
-    return list(Folders(Ingestor(index, InlineParser())).ingest(path, **options))
+    return Folders(Ingestor(index, InlineParser())).ingest(path, **options)
 
 
 def titles(index: Index, query: str, principal: Principal = SOMEBODY) -> set[str]:
@@ -221,7 +216,7 @@ def test_progress_is_told_for_each_document(index: Index, docs: Path) -> None:
         InlineParser(),
         on_progress=lambda progress: seen.append((progress.done, progress.total, progress.item)),
     )
-    list(Folders(ingestor).ingest(docs))
+    Folders(ingestor).ingest(docs)
     assert seen == [(0, 2, "office.txt"), (1, 2, "office.txt"), (2, 2, "travel.md"), (2, 2, "")]
 
 
@@ -307,93 +302,3 @@ def test_a_moved_file_keeps_its_vectors(index: Index, docs: Path, monkeypatch: p
     assert report.moved == {"trips/travel.md": "travel.md"}
     assert (report.added, report.removed, report.embedded) == ((), (), 0)
     assert titles(index, "hotel limit") == {"Travel"}
-
-
-def many(docs: Path, count: int = 20) -> None:
-    for number in range(count):
-        (docs / f"note-{number}.md").write_text(f"# Note {number}\n\nNumber {number} says hello.\n")
-
-
-def test_a_listing_that_shrank_by_more_than_the_share_stops_before_removing(index: Index, docs: Path) -> None:
-    many(docs)
-    ingest(index, docs)
-    for number in range(8):
-        (docs / f"note-{number}.md").unlink()
-    (docs / "travel.md").write_text("# Travel\n\nThe hotel limit is 210 EUR.\n")
-    with pytest.raises(TooMuchGone, match=r"8 of 22 documents \(36 %\).*--confirm-removal"):
-        ingest(index, docs)
-    assert len(titles(index, "note hello")) == 10
-    assert "180" in Searcher(index).search("hotel limit", principal=SOMEBODY, k=1).hits[0].text
-    (report,) = ingest(index, docs, confirmed=True)
-    assert (len(report.removed), len(report.replaced)) == (8, 1)
-
-
-def test_a_listing_that_shrank_by_moving_files_is_no_removal(index: Index, docs: Path) -> None:
-    many(docs)
-    ingest(index, docs)
-    (docs / "old").mkdir()
-    for number in range(20):
-        (docs / f"note-{number}.md").rename(docs / "old" / f"note-{number}.md")
-    (report,) = ingest(index, docs)
-    assert (len(report.moved), report.removed, report.embedded) == (20, (), 0)
-
-
-def test_a_dry_run_tells_everything_and_changes_nothing(index: Index, docs: Path) -> None:
-    ingest(index, docs)
-    (docs / "travel.md").write_text("# Travel\n\nThe hotel limit is 210 EUR.\n")
-    (docs / "office.txt").unlink()
-    (docs / "new.md").write_text("# New\n\nSomething.\n")
-    (report,) = ingest(index, docs, dry_run=True)
-    assert report.dry_run
-    assert (report.added, report.replaced, report.removed) == (("new.md",), ("travel.md",), ("office.txt",))
-    assert titles(index, "canteen") == {"Office"}
-    assert "180" in Searcher(index).search("hotel limit", principal=SOMEBODY, k=1).hits[0].text
-
-
-def test_a_new_recipe_fills_a_generation_beside_the_one_that_answers(index: Index, docs: Path) -> None:
-    ingest(index, docs)
-    index.recipe = "another"
-    builder = Builder(index)
-    made = builder.begin()
-    ingestor = Ingestor(index, InlineParser(passage=20))
-    feed = Feed("docs", "folder", FolderSource(docs), ALL)
-    assert ingestor.fill(feed, made) == {}
-    before = Searcher(index).search("hotel limit", principal=SOMEBODY, k=1).hits[0]
-    assert builder.catch_up(made) == 0
-    builder.flip(made)
-    after = Searcher(index).search("hotel limit", principal=SOMEBODY, k=1).hits[0]
-    assert len(after.text) < len(before.text)
-
-
-def test_a_touched_file_is_hashed_once_and_then_known_by_its_stat(index: Index, docs: Path) -> None:
-    for file in docs.iterdir():
-        os.utime(file, (1_700_000_000, 1_700_000_000))
-    read: list[str] = []
-
-    class Reading(FolderSource):
-        def read(self, item: SourceItem) -> Content:
-            read.append(item.item)
-            return super().read(item)
-
-    later = time.time_ns() + 10**10
-    ingestor = Ingestor(index, InlineParser())
-    for _ in range(3):
-        ingestor.sync(Feed("docs", "folder", Reading(docs, now=lambda: later), ALL))
-    assert sorted(read) == ["office.txt", "travel.md"]
-    os.utime(docs / "travel.md", (1_700_000_001, 1_700_000_001))
-    report = ingestor.sync(Feed("docs", "folder", Reading(docs, now=lambda: later), ALL))
-    assert (report.unchanged, read[2:]) == (2, ["travel.md"])
-    ingestor.sync(Feed("docs", "folder", Reading(docs, now=lambda: later), ALL))
-    assert len(read) == 3
-
-
-def test_an_inner_source_does_not_lift_the_stop_of_the_outer_one(index: Index, docs: Path) -> None:
-    many(docs)
-    (docs / "people").mkdir()
-    (docs / "people" / "pay.md").write_text("# Pay\n\nSalaries are reviewed in April.\n")
-    ingest(index, docs / "people", readers=HR)
-    ingest(index, docs)
-    for number in range(10):
-        (docs / f"note-{number}.md").unlink()
-    with pytest.raises(TooMuchGone):
-        ingest(index, docs)

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
+from models.fakes import HashingEmbeddings
+from retrieval import purging
 from retrieval.access import Audience, Principal, Readers
+from retrieval.building import Builder
+from retrieval.database import reading, writing
 from retrieval.errors import NotFound
 from retrieval.index import Index
 from retrieval.search import Searcher
@@ -69,6 +75,49 @@ def test_a_query_is_text_never_a_language(put: Put, searcher: Searcher, query: s
     put(inside="The gate code is 4711.")
     searcher.search(query, principal=SOMEBODY, k=3)
     assert searcher.search("gate", principal=SOMEBODY, k=1).hits[0].title == "inside"
+
+
+def test_the_embedder_runs_beside_no_snapshot(
+    index: Index, put: Put, searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(inside="The gate code is 4711.", other="The canteen opens at noon.")
+    document_id = searcher.search("canteen", principal=SOMEBODY, k=1).hits[0].document_id
+    embed = HashingEmbeddings.embed_query
+
+    def while_it_is_removed(self: HashingEmbeddings, text: str) -> list[float]:
+        index.remove([document_id])
+        index.tidy(purge=True)
+        return embed(self, text)
+
+    monkeypatch.setattr(HashingEmbeddings, "embed_query", while_it_is_removed)
+    assert [hit.title for hit in searcher.search("gate canteen", principal=SOMEBODY, k=5).hits] == ["inside"]
+    with reading(index.engine) as connection:
+        assert not purging.due(connection)
+
+
+def test_a_generation_that_begins_to_answer_meanwhile_is_asked_with_a_vector_of_its_own(
+    index: Index, put: Put, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(inside="The gate code is 4711.")
+    index.close()
+    other = Index(folder, HashingEmbeddings(32), reopen=lambda _spec: HashingEmbeddings(64))
+    with writing(other.engine) as connection:
+        connection.execute(text("UPDATE generations SET embedder = '64'"))
+    builder, embed, embedded = Builder(other), HashingEmbeddings.embed_query, []
+    made = builder.begin()
+    builder.catch_up(made)
+
+    def meanwhile(self: HashingEmbeddings, question: str) -> list[float]:
+        embedded.append(self.fingerprint)
+        if len(embedded) == 1:
+            builder.flip(made)
+        return embed(self, question)
+
+    monkeypatch.setattr(HashingEmbeddings, "embed_query", meanwhile)
+    (hit,) = Searcher(other).search("gate code", principal=SOMEBODY, k=1).hits
+    assert hit.similarity is not None
+    assert embedded == [HashingEmbeddings(64).fingerprint, HashingEmbeddings(32).fingerprint]
+    other.close()
 
 
 def test_the_probe_passes_on_a_sound_index(index: Index, put: Put) -> None:
