@@ -53,35 +53,20 @@ class Searcher:
         Raises IndexMismatch if the index was made by another embedder, IndexDamaged if it does not open.
         """
         query = content_terms(text)
-        with reading(self._index.engine) as connection:
-            generation = self._index.answering(connection)
-            readable = passages.readable(connection, principal=principal)
-            tables = [] if generation is None else _tables(connection, generation, readable)
-            statistics = _statistics(connection, tables, query)
-            if generation is None or statistics.chunks == 0:
-                return Found((), statistics.rarity)
-            # 1. Candidates, from both sides.
-            rows = {
-                row.chunk: row
-                for table in tables
-                for row in words.candidates(connection, table, query, WORD_CANDIDATES)
-            }
-            near = self._near(connection, generation, text, readable)
-            missing = [chunk for chunk in near if chunk not in rows]
-            rows |= {row.chunk: row for table in tables for row in words.rows_of(connection, table, missing)}
-            # 2. One order.
-            weight = vector_weight(language(text), self._index.embedder_of(generation).languages)
-            by_words = {chunk: score(query, row, statistics) for chunk, row in rows.items()}
-            order = fuse(by_words, near, weight=weight)[:k]
-            # 3. Their texts, from the same snapshot.
-            stored = {
-                chunk.id: chunk
-                for chunk in passages.chunks(
-                    connection, generation=generation.id, readable=readable, ids=[id_ for id_, _ in order]
-                )
-            }
-        hits = [_hit(stored[id_], value, by_words[id_], near.get(id_)) for id_, value in order if id_ in stored]
-        return Found(tuple(hits), statistics.rarity)
+        while True:
+            # 1. The embedder runs beside no snapshot: one that is held long keeps deleted text from being overwritten.
+            with reading(self._index.engine) as connection:
+                generation = self._index.answering(connection)
+                readable = passages.readable(connection, principal=principal)
+                tables = [] if generation is None else _tables(connection, generation, readable)
+                if generation is None or not any(words.totals(connection, table).chunks for table in tables):
+                    return Found((), _statistics(connection, [], query).rarity)
+            vector = as_vectors([self._index.embedder_of(generation).embed_query(text)])
+            # 2. All else is of one snapshot; in the rare case that another generation answers by now, once more.
+            with reading(self._index.engine) as connection:
+                if self._index.answering(connection) == generation:
+                    weight = vector_weight(language(text), self._index.embedder_of(generation).languages)
+                    return self._found(connection, generation, query, vector, weight, k, principal=principal)
 
     def document(self, document_id: str, *, principal: Principal) -> StoredDocument:
         """A live document; raises NotFound if there is none that the principal may read."""
@@ -105,11 +90,45 @@ class Searcher:
         embedder = self._index.embedder_of(generation) if generation else self._index.embedder
         embedder.embed_query("probe")
 
+    def _found(
+        self,
+        connection: Connection,
+        generation: Generation,
+        query: Sequence[str],
+        vector: Vectors,
+        weight: float,
+        k: int,
+        *,
+        principal: Principal,
+    ) -> Found:
+        """The hits for terms and a vector (shape (1, dimensions)) in one snapshot; `weight` is that of the vectors."""
+        readable = passages.readable(connection, principal=principal)
+        tables = _tables(connection, generation, readable)
+        statistics = _statistics(connection, tables, query)
+        # 1. Candidates, from both sides.
+        rows = {
+            row.chunk: row for table in tables for row in words.candidates(connection, table, query, WORD_CANDIDATES)
+        }
+        near = self._near(connection, generation, vector, readable)
+        missing = [chunk for chunk in near if chunk not in rows]
+        rows |= {row.chunk: row for table in tables for row in words.rows_of(connection, table, missing)}
+        # 2. One order.
+        by_words = {chunk: score(query, row, statistics) for chunk, row in rows.items()}
+        order = fuse(by_words, near, weight=weight)[:k]
+        # 3. Their texts.
+        stored = {
+            chunk.id: chunk
+            for chunk in passages.chunks(
+                connection, generation=generation.id, readable=readable, ids=[id_ for id_, _ in order]
+            )
+        }
+        hits = [_hit(stored[id_], value, by_words[id_], near.get(id_)) for id_, value in order if id_ in stored]
+        return Found(tuple(hits), statistics.rarity)
+
     def _near(
-        self, connection: Connection, generation: Generation, text: str, readable: ReaderSets
+        self, connection: Connection, generation: Generation, vector: Vectors, readable: ReaderSets
     ) -> dict[int, float]:
         """Cosine similarity of the nearest live chunks, by internal id."""
-        vector: Vectors = as_vectors([self._index.embedder_of(generation).embed_query(text)])
         similarities = dict(
             hit
             for reader_set in readable
