@@ -8,20 +8,36 @@ What changes or goes in the meantime goes from every generation at once, so that
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from retrieval import authority, generations, outbox, purging, words
 from retrieval.database import reading, sql, writing
 from retrieval.errors import NotFound, RetrievalError
 from retrieval.generations import Generation
 from retrieval.index import Index, digest, embedded_text
-from retrieval.terms import chunk_words
+from retrieval.terms import ChunkWords, chunk_words
 
+BATCH_CHUNKS = 512
+"""Chunks taken into a generation at once: enough that transactions and calls of Chroma cost little beside them."""
 _DECLINED = "declined"
 """What was set when somebody went back to another generation."""
 
 Progress = Callable[[int, int], None]
 """Told how many documents are done, of how many."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answering:
+    """A document as it is in the generation that answers; its embedded texts, each behind its hash."""
+
+    document_id: str
+    version_id: int
+    reader_set: int
+    keys: list[str]
+    texts: list[tuple[str, str]]
+    words: Sequence[ChunkWords]
 
 
 class Builder:
@@ -69,11 +85,13 @@ class Builder:
             with reading(self._index.engine) as connection:
                 current = generations.current(connection)
                 lacking = generations.behind(connection, generation, current) if current else []
-            for done, document_id in enumerate(lacking):
+            done = 0
+            for batch in self._batches(lacking):
                 on_progress(done, len(lacking))
-                self._adopt(generation, document_id)
-            on_progress(len(lacking), len(lacking))
-            return len(lacking)
+                self._adopt(generation, batch)
+                done += len(batch)
+            on_progress(done, len(lacking))
+            return done
 
     def flip(self, generation: Generation) -> None:
         """Let a generation answer. Raises RetrievalError if it lacks a document that the answering one has."""
@@ -104,6 +122,16 @@ class Builder:
             every = generations.every(connection)
         for one in every:
             if one.id not in kept and one != current:
+                self.drop(one.id)
+
+    def drop_abandoned(self) -> None:
+        """Drop generations that were begun, never answered, and are not what is set now."""
+        wanted = (self._index.embedder.fingerprint, self._index.recipe)
+        with reading(self._index.engine) as connection:
+            current = generations.current(connection)
+            begun = [one for one in generations.every(connection) if not one.ready and one != current]
+        for one in begun:
+            if (one.fingerprint, one.recipe) != wanted:
                 self.drop(one.id)
 
     def drop(self, number: int) -> None:
@@ -169,25 +197,44 @@ class Builder:
         known = ", ".join(str(one.id) for one in every) or "none"
         raise NotFound(f"There is no generation {number}: `kura index list` shows them ({known}).")
 
-    def _adopt(self, generation: Generation, document_id: str) -> None:
-        """Make the answering version of a document live in another generation too."""
+    def _batches(self, documents: Sequence[str]) -> Iterator[list[_Answering]]:
+        """Documents as they answer, of about `BATCH_CHUNKS` chunks together."""
+        batch: list[_Answering] = []
+        for document_id in documents:
+            with reading(self._index.engine) as connection:
+                current = generations.current(connection)
+                lives = generations.lives(connection, document_id)
+                version_id = next(live.version_id for live in lives if live.generation == current)
+                document, chunks = authority.stored_version(connection, version_id)
+                keys = [key for _, key in authority.chunk_ids(connection, version_id)]
+                reader_set = authority.reader_sets_of(connection, [document_id])[document_id]
+            texts = [(digest(whole), whole) for whole in (embedded_text(document, chunk) for chunk in chunks)]
+            batch.append(_Answering(document_id, version_id, reader_set, keys, texts, chunk_words(document, chunks)))
+            if sum(len(one.keys) for one in batch) >= BATCH_CHUNKS:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    def _adopt(self, generation: Generation, batch: Sequence[_Answering]) -> None:
+        """Make the answering versions of documents live in another generation too."""
         index = self._index
-        with reading(index.engine) as connection:
-            current = generations.current(connection)
-            version_id = next(
-                live.version_id for live in generations.lives(connection, document_id) if live.generation == current
-            )
-            document, chunks = authority.stored_version(connection, version_id)
-            keys = [key for _, key in authority.chunk_ids(connection, version_id)]
-            reader_set = authority.reader_sets_of(connection, [document_id])[document_id]
-        texts = {digest(whole): whole for whole in (embedded_text(document, chunk) for chunk in chunks)}
+        texts = dict(named for one in batch for named in one.texts)
         vectors, new = index.embed_new(generation, texts)
-        collection = generation.collection(reader_set)
+        groups: dict[int, list[_Answering]] = defaultdict(list)
+        for one in batch:
+            groups[one.reader_set].append(one)
+        keys = {reader_set: [key for one in group for key in one.keys] for reader_set, group in groups.items()}
         with writing(index.engine) as connection:
             authority.put_vectors(connection, generation.fingerprint, {one: vectors[one] for one in new})
-            outbox.forget(connection, collection, keys)
-        index.send(collection, keys, [vectors[digest(embedded_text(document, chunk))] for chunk in chunks])
+            for reader_set in groups:
+                outbox.forget(connection, generation.collection(reader_set), keys[reader_set])
+        for reader_set, group in groups.items():
+            rows = [vectors[name] for one in group for name, _ in one.texts]
+            index.send(generation.collection(reader_set), keys[reader_set], rows)
         with writing(index.engine) as connection:
-            outbox.keep(connection, collection, keys)
-            generations.point(connection, generation, document_id, version_id)
-            index.add_words(connection, generation, reader_set, [(version_id, chunk_words(document, chunks))])
+            for reader_set, group in groups.items():
+                outbox.keep(connection, generation.collection(reader_set), keys[reader_set])
+                for one in group:
+                    generations.point(connection, generation, one.document_id, one.version_id)
+                index.add_words(connection, generation, reader_set, [(one.version_id, one.words) for one in group])

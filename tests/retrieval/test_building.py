@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from models.embedders import Embedder
 from models.fakes import HashingEmbeddings
-from retrieval import generations
+from retrieval import building, generations
 from retrieval.building import Builder
 from retrieval.database import reading
 from retrieval.errors import IndexMismatch, NotFound, RetrievalError
@@ -112,15 +113,15 @@ def test_a_dropped_generation_leaves_nothing_behind(two: Index) -> None:
 def test_what_broke_off_goes_on_in_the_same_generation(two: Index, monkeypatch: pytest.MonkeyPatch) -> None:
     builder = Builder(two)
     made = builder.begin()
-    adopted: list[str] = []
-    adopt = Builder._adopt
+    adopt, calls = Builder._adopt, []
 
-    def once(self: Builder, generation: generations.Generation, document_id: str) -> None:
-        if adopted:
+    def once(self: Builder, generation: generations.Generation, batch: Any) -> None:
+        calls.append(batch)
+        if len(calls) > 1:
             raise KeyboardInterrupt
-        adopted.append(document_id)
-        adopt(self, generation, document_id)
+        adopt(self, generation, batch)
 
+    monkeypatch.setattr(building, "BATCH_CHUNKS", 1)
     monkeypatch.setattr(Builder, "_adopt", once)
     with pytest.raises(KeyboardInterrupt):
         builder.catch_up(made)
@@ -128,6 +129,48 @@ def test_what_broke_off_goes_on_in_the_same_generation(two: Index, monkeypatch: 
     again = builder.begin()
     assert again == made
     assert builder.catch_up(again) == 1
+    assert consistent(two)
+
+
+@pytest.mark.parametrize(("size", "batches"), [(1, 5), (2, 3), (512, 1)])
+def test_documents_are_taken_over_in_batches_of_chunks(
+    two: Index, monkeypatch: pytest.MonkeyPatch, size: int, batches: int
+) -> None:
+    builder, searcher = Builder(two), Searcher(two)
+    two.put(1, [prepared("pay.md", "Salaries are reviewed.", HR), prepared("twice.md", "The bus leaves at nine.")])
+    two.put(1, [prepared("empty.md", "")])
+    made, upserts, progress = builder.begin(), [], []
+    send = Index.send
+    monkeypatch.setattr(building, "BATCH_CHUNKS", size)
+    monkeypatch.setattr(Index, "send", lambda self, *args: (upserts.append(args[0]), send(self, *args)))
+    documents = builder.catch_up(made, lambda done, total: progress.append((done, total)))
+    assert len(progress) == batches + 1
+    assert progress[-1] == (documents, documents) == (5, 5)
+    assert len(set(upserts)) == 2
+    builder.flip(made)
+    assert found(searcher, "hotel limit") == ["The hotel limit is 180 EUR."]
+    assert found(searcher, "salaries") == []
+    assert found(searcher, "salaries", IN_HR) == ["Salaries are reviewed."]
+    assert consistent(two)
+
+
+def test_generations_that_were_begun_and_are_not_wanted_any_more_go(folder: Path, two: Index) -> None:
+    builder = Builder(two)
+    builder.catch_up(abandoned := builder.begin())
+    two.close()
+    other = opened(folder, 16)
+    builder = Builder(other)
+    wanted = builder.begin()
+    builder.drop_abandoned()
+    assert numbers(other) == [1, wanted.id]
+    assert not any(name.startswith(abandoned.collections) for name in other.vectors.collections())
+    assert found(Searcher(other), "hotel limit") == ["The hotel limit is 180 EUR."]
+    builder.catch_up(wanted)
+    builder.flip(wanted)
+    builder.drop_abandoned()  # what answered once is kept to go back to
+    assert numbers(other) == [1, wanted.id]
+    assert consistent(other)
+    other.close()
 
 
 def test_a_document_put_into_a_new_generation_leaves_the_answering_one_alone(two: Index) -> None:
