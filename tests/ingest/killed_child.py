@@ -27,7 +27,7 @@ from ingest.folders import Folders
 from ingest.sources.folder import FolderSource
 from ingest.sync import Ingestor
 from models.fakes import HashingEmbeddings
-from retrieval import authority, generations, outbox, purging, words
+from retrieval import authority, building, generations, outbox, purging, words
 from retrieval.access import EVERYBODY, Principal, Readers
 from retrieval.building import Builder
 from retrieval.chroma import VectorIndex
@@ -190,7 +190,7 @@ def set_up(name: str, folder: Path, kept: Path) -> None:
 def run(name: str, folder: Path) -> None:
     """The work of a scenario, here and now."""
     scenario = SCENARIOS[name]
-    sync.BATCH_CHUNKS = BATCH_CHUNKS
+    sync.BATCH_CHUNKS = building.BATCH_CHUNKS = BATCH_CHUNKS
     with opened(folder / "data", dimensions=scenario.dimensions, passage=scenario.passage) as index:
         scenario.do(index, folder / "docs")
 
