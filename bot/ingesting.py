@@ -5,6 +5,7 @@ The command line runs it directly, a server in a job (`bot/jobs.py`). Knows no f
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,7 +23,7 @@ from ingest.sync import Ingestor
 from retrieval import authority
 from retrieval.access import Readers
 from retrieval.building import Builder
-from retrieval.database import reading
+from retrieval.database import reading, writing
 from retrieval.index import Index
 
 
@@ -156,6 +157,8 @@ class Ingesting:
         )
         reports: list[SyncReport] = []
         faults: dict[str, str] = {}
+        if not request.dry_run:
+            self.apply_readers()  # of every source, whichever are asked for: who may not read any more must not
         for wanted in self._wanted(request):
             try:
                 self._one(ingestor, wanted, request, reports.append)
@@ -170,9 +173,23 @@ class Ingesting:
             Builder(self._index).sweep()  # Chroma is open anyway; what a killed `drop` left goes now
         return Outcome(tuple(reports), faults, generation, time.perf_counter() - started)
 
-    def remove(self, name: str, *, sure: bool = False) -> int:
+    def apply_readers(self) -> None:
+        """Give the stored documents of every configured source the readers that are set: nothing is listed or read."""
+        with reading(self._index.engine) as connection:
+            stored = {one.name: one for one in authority.sources(connection)}
+        for source in self._sources:
+            known = stored.get(source.name)
+            if known is None or known.readers == source.readers:
+                continue
+            with reading(self._index.engine) as connection:
+                documents = authority.documents_of(connection, known.id)
+            self._index.set_readers(documents, source.readers)
+            with writing(self._index.engine) as connection:
+                authority.put_source(connection, known.name, known.root, source.readers, known.kind)
+
+    def remove(self, name: str) -> int:
         """Remove a source with all its documents and whatever is kept of it; returns how many. See `Ingestor.remove`."""
-        count = Ingestor(self._index, self._parser).remove(name, sure=sure)
+        count = Ingestor(self._index, self._parser).remove(name)
         self._forget(name)
         return count
 
@@ -186,12 +203,15 @@ class Ingesting:
                 faults[source.name] = str(error)
         with reading(self._index.engine) as connection:
             stored = authority.sources(connection)
+            kept_out = [Path(one) for one in authority.kept_out(connection)]
         roots = {feed.source.root for feed in made}
         names = set(self.names())
         for one in stored:
             if one.kind == "folder" and one.root not in roots and one.name not in names:
                 below = [Path(other.root) for other in stored if other.root != one.root and other.kind == "folder"]
-                made.append(Feed(one.name, one.kind, FolderSource(Path(one.root), apart=below), one.readers))
+                made.append(
+                    Feed(one.name, one.kind, FolderSource(Path(one.root), apart=[*below, *kept_out]), one.readers)
+                )
         return made
 
     # --- the steps ---
@@ -207,7 +227,8 @@ class Ingesting:
         else:
             chosen = [source for source in self._sources if source.name in request.sources]
         wanted = [_Wanted(source.name, source.path, source.readers, source) for source in chosen]
-        named = {path.resolve(): path for path in request.paths}
+        stored = self._stored_folders()
+        named = {path.resolve(): path for path in (self._meant(path, stored) for path in request.paths)}
         for root, path in named.items():
             source = configured.get(root)
             readers = request.readers or (source.readers if source else None)
@@ -217,6 +238,15 @@ class Ingesting:
             if root not in there and root.exists() and any(root.is_relative_to(outer) for outer in there):
                 wanted.append(_Wanted(source.name, source.path, source.readers, source))
         return sorted(wanted, key=lambda one: -len(one.path.resolve().parts) if one.path else 0)
+
+    def _stored_folders(self) -> dict[str, Path]:
+        with reading(self._index.engine) as connection:
+            return {one.name: Path(one.root) for one in authority.sources(connection) if one.kind == "folder"}
+
+    @staticmethod
+    def _meant(path: Path, stored: Mapping[str, Path]) -> Path:
+        """A path; or where a source lies that was ingested by its path, and is called by its name now."""
+        return path if os.path.lexists(path) else stored.get(path.name, path)
 
     def _one(
         self, ingestor: Ingestor, wanted: _Wanted, request: IngestRequest, done: Callable[[SyncReport], None]

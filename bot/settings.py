@@ -144,7 +144,11 @@ class ClientSettings(Section):
 
     name: str = Field(min_length=1, description="Who it is.")
     groups: Names = Field((), description="Groups it is in, besides `all`.")
-    ingest: bool = Field(False, description="Whether it may start ingests, upload files, and see how they went.")
+    ingest: bool = Field(
+        False,
+        description="Whether it may start ingests, upload files, and see how they went: the names of all"
+        " documents, whatever its groups.",
+    )
     token_sha256: str = Field(pattern="^[0-9a-f]{64}$", description="The SHA-256 of its token, in hexadecimal.")
 
 

@@ -18,7 +18,7 @@ from ingest.errors import IngestError
 from ingest.feeds import Feed
 from ingest.sources.folder import FolderSource
 from ingest.verification import SourceProof, orphans, verify_sources
-from retrieval import checking, generations
+from retrieval import authority, checking, generations
 from retrieval.building import Builder
 from retrieval.checking import Fault, StoredSource, index_faults, stored_sources
 from retrieval.data_folder import DataFolder
@@ -60,7 +60,9 @@ def verify(settings: Settings, names: Sequence[str] = ()) -> Verification:
         engine = open_database(folder / DATABASE, MIGRATIONS)
         try:
             stored = stored_sources(engine)
-            feeds, faulty = _feeds(settings, stored)
+            with reading(engine) as connection:
+                kept_out = authority.kept_out(connection)
+            feeds, faulty = _feeds(settings, stored, kept_out)
             known = [*(feed.name for feed in feeds), *(one.name for one in (s.source for s in stored))]
             known += [one.source for one in faulty]
             if unknown := [name for name in names if name not in known]:
@@ -126,11 +128,14 @@ def _drop_unsound(index: Index, builder: Builder) -> list[str]:
     return [f"{len(others)} generations that did not answer were dropped: something in them was damaged."]
 
 
-def _feeds(settings: Settings, stored: Sequence[StoredSource]) -> tuple[list[Feed], list[SourceProof]]:
+def _feeds(
+    settings: Settings, stored: Sequence[StoredSource], kept_out: set[str]
+) -> tuple[list[Feed], list[SourceProof]]:
     """Every source: the configured ones, and folders that were ingested by their path; and those that do not open."""
     chosen = configured(settings)
     folders = {one.path.resolve() for one in chosen if one.path}
     folders |= {Path(one.source.root) for one in stored if one.source.kind in ("folder", "upload")}
+    folders |= {Path(one) for one in kept_out}
     feeds: list[Feed] = []
     faulty: list[SourceProof] = []
     for source in chosen:

@@ -56,11 +56,14 @@ class Folders:
         """
         with reading(self._index.engine) as connection:
             before = authority.sources(connection)
+            kept_out = authority.kept_out(connection)
         root = _resolve(path, before)
         mine = _same(before, root, name)
         folders = [one for one in before if one.kind == "folder"]
         apart = [one for one in folders if Path(one.root) != root and Path(one.root).is_relative_to(root)]
-        trees = {Path(one.root) for one in apart} | {tree.resolve() for tree in without}
+        trees = (
+            {Path(one.root) for one in apart} | {tree.resolve() for tree in without} | {Path(one) for one in kept_out}
+        )
         # 1. Everything is listed before anything is changed.
         left_out = {tree.resolve() for tree in without}
         nested = [self._nested(one, apart) for one in apart if Path(one.root) not in left_out]
@@ -80,6 +83,9 @@ class Folders:
         if not dry_run:
             self._index.tidy(purge=False)
             self._take_over(before, root)
+            if str(root) in kept_out:  # it is meant again
+                with writing(self._index.engine) as connection:
+                    authority.keep_out(connection, kept_out - {str(root)})
             if mine is not None and mine.root != str(root):
                 with writing(self._index.engine) as connection:
                     source_id = authority.put_source(connection, feed.name, str(root), wanted, feed.kind)

@@ -72,5 +72,5 @@ def check_share(source: str, going: int, known: int, most: float, before: int = 
         raise TooMuchGone(
             f"{source}: {going} of {known} documents ({100 * going / known:.0f} %) are not there or not readable any more,"
             f" and more than {100 * most:.0f} % never go at once unasked. They were kept: check the source, or confirm it"
-            " with `kura ingest --confirm-removal` and the source's name."
+            " with `kura ingest --confirm-removal` and the source's name or path."
         )

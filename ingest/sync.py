@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from pathlib import Path
 
 from ingest.errors import DocumentError, SourceError, TooMuchGone
 from ingest.feeds import Feed, Listed, lies_inside, made_by_recipe, stored_source
@@ -142,11 +141,10 @@ class Ingestor:
             feed.source.close()
         return tally.failed
 
-    def remove(self, name: str, *, sure: bool = False) -> int:
-        """Remove a source with all its documents; returns how many.
+    def remove(self, name: str) -> int:
+        """Remove a source with all its documents; returns how many. Raises SourceError if there is none of this name.
 
-        Raises SourceError if there is none of this name; and, unless `sure`, if its files lie inside another source that
-        would take them in for readers of its own.
+        A folder inside another source stays out of that one, whose readers are others, until it is ingested again.
         """
         with reading(self.index.engine) as connection:
             before = authority.sources(connection)
@@ -154,19 +152,13 @@ class Ingestor:
             if source is None:
                 known = ", ".join(source.name for source in before) or "none"
                 raise SourceError(f"There is no source {name}: `kura status` lists them ({known}).")
-            around = [
-                one for one in before if one.kind == source.kind == "folder" and lies_inside(source.root, one.root)
-            ]
-            if around and around[0].readers != source.readers and not sure and Path(source.root).exists():
-                raise SourceError(
-                    f"{name} lies inside {around[0].name}, which others may read and which would take its files in: exclude"
-                    f" them there, or remove the files; `kura remove --sure {name}` does not ask."
-                )
             documents = authority.documents_of(connection, source.id)
         self.index.tidy(purge=False)
         self.index.remove(documents)
         with writing(self.index.engine) as connection:
             authority.delete_source(connection, source.id)
+            if any(one.kind == source.kind == "folder" and lies_inside(source.root, one.root) for one in before):
+                authority.keep_out(connection, authority.kept_out(connection) | {source.root})
         self.index.tidy(purge=True)
         return len(documents)
 

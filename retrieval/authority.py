@@ -152,6 +152,16 @@ def delete_source(connection: Connection, source_id: int) -> None:
     connection.execute(sql("DELETE FROM sources WHERE id = :id"), {"id": source_id})
 
 
+def kept_out(connection: Connection) -> set[str]:
+    """Folders that were sources of their own and were removed: one around them does not take them in by itself."""
+    return set(json.loads(get_state(connection, "kept out") or "[]"))
+
+
+def keep_out(connection: Connection, roots: Iterable[str]) -> None:
+    """Note which folders those are, in place of what was noted before."""
+    set_state(connection, "kept out", json.dumps(sorted(roots)))
+
+
 def mark_synced(connection: Connection, source_id: int) -> None:
     """Note that a source was brought to its present state just now."""
     connection.execute(sql("UPDATE sources SET synced_at = :at WHERE id = :id"), {"at": now(), "id": source_id})

@@ -55,6 +55,9 @@ def ingest(
 
     chosen = settings(context, data_dir, config)
     request = _request(what or [], readers, chosen, confirmed=confirm_removal, dry_run=dry_run)
+    folders = any(source.path for source in chosen.sources if source.name in request.sources or not (what or []))
+    if watch and not (request.paths or folders):
+        raise typer.BadParameter("--watch is for folders: name one, or list one in kura.toml")
     if watch and dry_run:
         raise typer.BadParameter("--watch and --dry-run do not go together")
     server = running_server(chosen.data_dir)
@@ -64,7 +67,14 @@ def ingest(
                 "a server is running: set watch = true for the source in kura.toml, and it watches"
             )
         from bot.cli.handover import hand_over
+        from bot.errors import SettingsError
+        from bot.wiring.handover import digest
 
+        if server.settings != digest(chosen):
+            raise SettingsError(
+                "The server that holds the data folder was started with other settings of sources or embedder: restart"
+                " `kura serve`, or stop it and run this again."
+            )
         report = hand_over(server, request, show=progress_bars)
         print_report(report, as_json=as_json)
     else:
@@ -83,9 +93,6 @@ def ingest(
 def remove(
     context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="SOURCE", help="Its name, as `kura status` shows it.")],
-    sure: Annotated[
-        bool, typer.Option("--sure", help="Even if its files lie inside another source, which then takes them in.")
-    ] = False,
     data_dir: DataDir = None,
     config: Config = None,
 ) -> None:
@@ -93,7 +100,7 @@ def remove(
     from bot.wiring import open_kura
 
     with open_kura(settings(context, data_dir, config), holder="kura remove") as kura:
-        count = kura.ingesting.remove(name, sure=sure)
+        count = kura.ingesting.remove(name)
     typer.echo(f"Removed {name}: {count} documents.")
 
 

@@ -30,8 +30,9 @@ def print_report(report: ReportPayload, *, as_json: bool) -> None:
             _print_source(source)
         if report.generation:
             typer.echo(printable(report.generation))
-    for fault in report.faults.values():
-        typer.echo(f"kura: {printable(fault)}", err=True)
+    for name, fault in report.faults.items():
+        named = "" if name in fault else f"{printable(name)}: "
+        typer.echo(f"kura: {named}{printable(fault)}", err=True)
 
 
 def _print_source(report: SourceReportPayload) -> None:

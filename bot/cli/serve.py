@@ -40,7 +40,7 @@ def serve(
         open_kura(chosen, holder="kura serve", alone=False) as kura,
     ):
         address, number = listening.getsockname()[:2]
-        here = new_server(address, number, chosen.server.hosts[0] if chosen.server.hosts else "localhost")
+        here = new_server(address, number, chosen.server.hosts[0] if chosen.server.hosts else "localhost", chosen)
         served = make_served(kura, here)
         serving = uvicorn.Config(
             served.app,

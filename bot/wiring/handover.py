@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from bot.settings import Settings
 from retrieval.data_folder import DataFolder, make_private_folder
 from retrieval.errors import DataFolderHeld
 
@@ -29,6 +30,8 @@ class RunningServer:
     port: int
     host: str
     key: str
+    settings: str
+    """What it was started with (`digest`): a job handed over is done by those settings."""
 
     @property
     def key_sha256(self) -> str:
@@ -36,10 +39,16 @@ class RunningServer:
         return sha256(self.key.encode()).hexdigest()
 
 
-def new_server(address: str, port: int, host: str) -> RunningServer:
+def digest(settings: Settings) -> str:
+    """Names what an ingest depends on in the settings."""
+    told = (*settings.sources, settings.ingest, settings.embedder)
+    return sha256("\n".join(one.model_dump_json() for one in told).encode()).hexdigest()
+
+
+def new_server(address: str, port: int, host: str, settings: Settings) -> RunningServer:
     """A server with a key of its own. One that listens on every address is reached on the loopback one."""
     reached = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address, address)  # noqa: S104 - read, not listened on
-    return RunningServer(reached, port, host, secrets.token_urlsafe(32))
+    return RunningServer(reached, port, host, secrets.token_urlsafe(32), digest(settings))
 
 
 @contextmanager

@@ -40,6 +40,7 @@ def make_served(kura: Kura, server: RunningServer | None = None) -> Served:
     Raises SettingsError for a secret that cannot be read.
     """
     settings = kura.settings
+    kura.ingesting.apply_readers()  # before the first question
     identify = BearerTokens(_clients(settings, server))
     metrics = Metrics(kura.assistant.engine_state)
     jobs = IngestJobs(kura.ingesting, reports=kura.reports, ended=metrics.ended_ingest)

@@ -31,7 +31,6 @@ MAX_DOCUMENTS = 1_000_000
 _ITEM_LENGTH = 1000
 """Characters of an item; a longer source (a `data:` address) is cut and told by its hash."""
 _NAME_LENGTH = 150
-_REASON_LENGTH = 300
 _MIME_KEYS = ("mime_type", "mimetype", "content_type", "Content-Type")
 _SUFFIX_OF = {"text/markdown": ".md", "text/x-markdown": ".md", "text/html": ".html", "application/xhtml+xml": ".html"}
 _HARMLESS = re.compile(
@@ -129,14 +128,19 @@ class ComponentSource:
         try:
             for document in self._loader.lazy_load():
                 if not isinstance(document, Document):
-                    raise TypeError(f"it gave a {type(document).__name__}, which is no Document")
+                    raise SourceError(
+                        f"{self._root}: the loader {type(self._loader).__name__} gave a {type(document).__name__}, which is no"
+                        " Document: name another. Nothing was changed."
+                    )
                 yield document
+        except SourceError:
+            raise
         except Exception as error:
             # other people's code fails in ways no list names; each of them means that the listing has holes
-            reason = _line(str(error))[:_REASON_LENGTH] or "no reason given"
+            # (what it says may hold a password: it is not passed on to reports, which programs read)
             raise SourceError(
-                f"{self._root}: the loader {type(self._loader).__name__} failed ({type(error).__name__}: {reason}):"
-                " correct its arguments, or what it loads from. Nothing was changed."
+                f"{self._root}: the loader {type(self._loader).__name__} failed ({type(error).__name__}): run it by itself to"
+                " see why, and correct its arguments or what it loads from. Nothing was changed."
             ) from error
 
 

@@ -288,7 +288,10 @@ class GitSource:
             missing = f"no branch {self._branch}" if self._branch else "no commit yet"
             return f"{url} has {missing}: check the source's settings. Nothing was changed."
         if "dubious ownership" in said:
-            return f"{url} belongs to another user: set owned_by_other for this source if that is meant. Nothing was changed."
+            return (
+                f"{url} belongs to another user: give it to the user that Kura runs as, or read it over ssh or https."
+                " Nothing was changed."
+            )
         return (
             f"{url} cannot be fetched ({said.rstrip('.')}): check its address, network and access. Nothing was changed."
         )

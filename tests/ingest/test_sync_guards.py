@@ -194,14 +194,17 @@ def test_a_document_whose_new_recipe_fails_keeps_its_text(index: Index, docs: Pa
     assert titles(index, "hotel limit") == {"Travel"}
 
 
-def test_a_source_inside_another_is_not_removed_into_its_readers(index: Index, docs: Path) -> None:
+def test_a_removed_source_does_not_come_back_for_the_readers_of_the_one_around_it(index: Index, docs: Path) -> None:
     (docs / "people").mkdir()
     (docs / "people" / "pay.md").write_text("# Pay\n\nSalaries are reviewed in April.\n")
     ingest(index, docs / "people", readers=HR)
     ingest(index, docs)
-    with pytest.raises(SourceError, match="--sure"):
-        Ingestor(index, InlineParser()).remove("people")
-    assert Ingestor(index, InlineParser()).remove("people", sure=True) == 1
+    assert Ingestor(index, InlineParser()).remove("people") == 1
+    ingest(index, docs)
+    assert titles(index, "salaries april", IN_HR) == set()
+    ingest(index, docs / "people", readers=HR)
+    assert titles(index, "salaries april") == set()
+    assert titles(index, "salaries april", IN_HR) == {"Pay"}
 
 
 def test_a_change_of_language_reaches_unchanged_documents(index: Index, docs: Path) -> None:

@@ -17,6 +17,7 @@ import pytest
 from bot.cli.handover import HandoverFailed, hand_over
 from bot.cli.ingest import progress_bars
 from bot.ingesting import IngestRequest
+from bot.settings import load
 from bot.wiring.handover import FILE, RunningServer, announced, new_server, running_server
 from retrieval.data_folder import DataFolder
 from tests.bot.cli.test_serve import KURA, environment, post, server
@@ -78,7 +79,7 @@ def test_a_watched_folder_answers_from_what_was_just_saved(tmp_path: Path, docs:
 
 
 def test_what_a_killed_server_left_behind_is_passed_over(tmp_path: Path) -> None:
-    told = new_server("127.0.0.1", 1, "localhost")
+    told = new_server("127.0.0.1", 1, "localhost", load())
     with announced(tmp_path, told):
         assert running_server(tmp_path) is None  # nobody holds the folder
         with DataFolder(tmp_path, holder="kura serve"):
@@ -92,6 +93,6 @@ def test_what_a_killed_server_left_behind_is_passed_over(tmp_path: Path) -> None
 
 
 def test_a_server_that_does_not_answer_is_a_sentence() -> None:
-    gone: Any = RunningServer("127.0.0.1", 9, "localhost", "key")
+    gone: Any = RunningServer("127.0.0.1", 9, "localhost", "key", "")
     with pytest.raises(HandoverFailed, match="does not answer"):
         hand_over(gone, IngestRequest(), show=progress_bars)

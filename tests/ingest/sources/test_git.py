@@ -388,5 +388,5 @@ def test_a_repository_of_another_user_is_read_only_when_that_is_meant(repository
     repository.commit({"a.md": "A"})
     for path in (repository.path, *repository.path.rglob("*")):
         os.chown(path, 12345, 12345)
-    refused("owned_by_other", make(str(repository.path)))
+    refused("belongs to another user", make(str(repository.path)))
     assert everything(make(str(repository.path), owned_by_other=True)) == {"a.md": b"A"}
