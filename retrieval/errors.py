@@ -26,8 +26,8 @@ class DataFolderHeld(RetrievalError):
 
     def __init__(self, folder: Path, holder: str) -> None:
         super().__init__(
-            f"The data folder {folder} is in use by {holder}: ask that server over HTTP, stop it, or choose another folder"
-            " with --data-dir."
+            f"The data folder {folder} is in use by {holder}: stop that first (a server answers over HTTP, and takes `kura"
+            " ingest`), or choose another folder with --data-dir."
         )
         self.holder = holder
 
