@@ -322,6 +322,8 @@ def wrong_in_the_end(name: str, folder: Path) -> list[str]:
     run(name, folder)
     with opened(folder / "data", dimensions=scenario.dimensions, passage=scenario.passage) as index:
         wrong = consistent(index)
+        with reading(index.engine) as connection:
+            wrong += ["deleted text was not overwritten"] * purging.due(connection)
         for one in NAMES:
             new = ((), ()) if scenario.gone else held(scenario.files, one, scenario.passage)
             if (sees := seen(index, folder / "docs", one, IN_HR)) != new:
