@@ -177,6 +177,7 @@ class Ingesting:
         """Give the stored documents of every configured source the readers that are set: nothing is listed or read."""
         with reading(self._index.engine) as connection:
             stored = {one.name: one for one in authority.sources(connection)}
+        changed = False
         for source in self._sources:
             known = stored.get(source.name)
             if known is None or known.readers == source.readers:
@@ -186,6 +187,9 @@ class Ingesting:
             self._index.set_readers(documents, source.readers)
             with writing(self._index.engine) as connection:
                 authority.put_source(connection, known.name, known.root, source.readers, known.kind)
+            changed = True
+        if changed:
+            self._index.tidy(purge=False)  # the words moved; where they stood is overwritten
 
     def remove(self, name: str) -> int:
         """Remove a source with all its documents and whatever is kept of it; returns how many. See `Ingestor.remove`."""
@@ -272,6 +276,7 @@ class Ingesting:
     def _new_generation(self, ingestor: Ingestor, on_progress: Callable[[Progress], None]) -> str:
         """Build another generation if the settings want one, and let it answer; the sentence that says so."""
         builder = Builder(self._index)
+        builder.drop_abandoned()
         if not builder.wanted():
             return ""
         former, made = builder.answering(), builder.begin()

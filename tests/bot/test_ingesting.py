@@ -160,3 +160,30 @@ def test_a_removed_source_is_forgotten_with_what_it_remembers(index: Index, docs
     assert made.remove("docs") == 2
     assert forgotten == ["docs"]
     assert titles(index, "hotel") == set()
+
+
+def test_readers_that_are_set_hold_for_every_source_before_anything_is_listed(index: Index, docs: Path) -> None:
+    ingest(index, [Configured("docs", path=docs), Configured("shelf", shelf=Shelf({"a.md": "# Parking\n\nYard.\n"}))])
+    assert titles(index, "hotel limit") == {"Travel"}
+    narrowed = [Configured("docs", HR, docs), Configured("shelf", shelf=Shelf({}, down=True))]
+    Ingesting(index, InlineParser(), narrowed, most_removed=0.3).apply_readers()
+    assert titles(index, "hotel limit") == set()
+    assert titles(index, "hotel limit", IN_HR) == {"Travel"}
+    assert titles(index, "parking yard") == {"Parking"}
+
+
+def test_a_tree_deleted_in_slices_under_watch_is_judged_as_one(index: Index, docs: Path) -> None:
+    for number in range(18):
+        (docs / f"note-{number}.md").write_text(f"# Note {number}\n\nNumber {number} says hello.\n")
+    made = Ingesting(index, InlineParser(), [Configured("docs", path=docs)], most_removed=0.3)
+    made.run(IngestRequest(), lambda _: None)
+    faults: dict[str, str] = {}
+    for number in range(0, 18, 3):
+        for one in range(number, number + 3):
+            (docs / f"note-{one}.md").unlink()
+        faults |= made.run(IngestRequest(sources=("docs",), watched=True), lambda _: None).faults
+    assert "--confirm-removal" in faults["docs"]
+    with reading(index.engine) as connection:
+        current = generations.current(connection)
+        assert current
+        assert generations.counts(connection, current)[0] >= 14
