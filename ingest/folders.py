@@ -74,11 +74,7 @@ class Folders:
         listed = self._ingestor.listed(feed)
         listing = listed.listing
         if not (listing.items or listing.unreadable or apart or confirmed or feed.deliberate):
-            kinds = f"only files of other kinds ({', '.join(listing.skipped[:3])})" if listing.skipped else "no file"
-            raise SourceError(
-                f"{path} holds {kinds}: put documents there, such as .md, .pdf or .docx (docs/ingestion.md lists all kinds)."
-                " Nothing was changed."
-            )
+            raise _empty(path, listing)
         # 2. What a killed run left is finished, and what changes hands leaves its former source.
         if not dry_run:
             self._index.tidy(purge=False)
@@ -119,6 +115,14 @@ class Folders:
                 known = authority.manifest(connection, source.id, current.id) if current else {}
             below = [one.document_id for item, one in known.items() if item == prefix or item.startswith(prefix + "/")]
             self._index.remove(below)
+
+
+def _empty(path: Path, listing: Listing) -> SourceError:
+    kinds = f"only files of other kinds ({', '.join(listing.skipped[:3])})" if listing.skipped else "no file"
+    return SourceError(
+        f"{path} holds {kinds}: put documents there, such as .md, .pdf or .docx (docs/ingestion.md lists all kinds)."
+        " Nothing was changed."
+    )
 
 
 def _resolve(path: Path, before: list[Source]) -> Path:

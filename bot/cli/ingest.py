@@ -14,7 +14,9 @@ from bot.cli.options import Config, DataDir, Json, settings
 
 if TYPE_CHECKING:
     from bot.ingesting import IngestRequest
+    from bot.reporting import ReportPayload
     from bot.settings import Settings
+    from bot.wiring.handover import RunningServer
     from ingest.reports import Progress
 
 
@@ -55,27 +57,11 @@ def ingest(
 
     chosen = settings(context, data_dir, config)
     request = _request(what or [], readers, chosen, confirmed=confirm_removal, dry_run=dry_run)
-    folders = any(source.path for source in chosen.sources if source.name in request.sources or not (what or []))
-    if watch and not (request.paths or folders):
-        raise typer.BadParameter("--watch is for folders: name one, or list one in kura.toml")
-    if watch and dry_run:
-        raise typer.BadParameter("--watch and --dry-run do not go together")
     server = running_server(chosen.data_dir)
+    if watch:
+        _check_watch(request, chosen, beside_server=server is not None)
     if server is not None:
-        if watch:
-            raise typer.BadParameter(
-                "a server is running: set watch = true for the source in kura.toml, and it watches"
-            )
-        from bot.cli.handover import hand_over
-        from bot.errors import SettingsError
-        from bot.wiring.handover import digest
-
-        if server.settings != digest(chosen):
-            raise SettingsError(
-                "The server that holds the data folder was started with other settings of sources or embedder: restart"
-                " `kura serve`, or stop it and run this again."
-            )
-        report = hand_over(server, request, show=progress_bars)
+        report = _hand_over(server, request, chosen)
         print_report(report, as_json=as_json)
     else:
         with open_kura(chosen, holder="kura ingest") as kura:
@@ -88,6 +74,30 @@ def ingest(
                 watch_sources(kura, request)
     if report.faults or any(source.failed for source in report.sources):
         raise typer.Exit(1)
+
+
+def _check_watch(request: IngestRequest, chosen: Settings, *, beside_server: bool) -> None:
+    every = not (request.sources or request.paths)
+    folders = [source for source in chosen.sources if source.path and (every or source.name in request.sources)]
+    if not (request.paths or folders):
+        raise typer.BadParameter("--watch is for folders: name one, or list one in kura.toml")
+    if request.dry_run:
+        raise typer.BadParameter("--watch and --dry-run do not go together")
+    if beside_server:
+        raise typer.BadParameter("a server is running: set watch = true for the source in kura.toml, and it watches")
+
+
+def _hand_over(server: RunningServer, request: IngestRequest, chosen: Settings) -> ReportPayload:
+    from bot.cli.handover import hand_over
+    from bot.errors import SettingsError
+    from bot.wiring.handover import digest
+
+    if server.settings != digest(chosen):
+        raise SettingsError(
+            "The server that holds the data folder was started with other settings of sources or embedder: restart"
+            " `kura serve`, or stop it and run this again."
+        )
+    return hand_over(server, request, show=progress_bars)
 
 
 def remove(

@@ -15,12 +15,13 @@ from ingest import errors as ingest_errors
 from models import errors as model_errors
 from models.errors import EngineBusy, ModelFileError
 from retrieval import errors as retrieval_errors
-from retrieval import words
+from retrieval import generations, words
 from retrieval.access import Readers
 from retrieval.authority import ensure_reader_set
 from retrieval.database import open_database, writing
 from retrieval.errors import DataFolderHeld, NotFound
 from retrieval.index import MIGRATIONS
+from retrieval.terms import ChunkWords
 
 OURS = [
     kind
@@ -93,12 +94,15 @@ def fault_of(database: Path, statement: str, values: dict[str, object] | None = 
 def test_a_damaged_database_is_a_known_fault_with_the_next_step(tmp_path: Path) -> None:
     engine = open_database(tmp_path / "a.db", MIGRATIONS)
     with writing(engine) as connection:
-        reader_set = ensure_reader_set(connection, Readers(frozenset({"all"})))
-        words.insert(connection, reader_set, [words.WordRow(1, ["pay"], [], ["secret"])])
+        readers = ensure_reader_set(connection, Readers(frozenset({"all"})))
+        made = generations.add(connection, fingerprint="f", recipe="", embedder="")
+        table = words.WordTable(made.id, readers)
+        words.ensure(connection, table)
+        words.insert(connection, table, [(1, ChunkWords("pay", "", "secret"))])
     with writing(engine) as connection:  # FTS5 writes its pages at the end of a transaction
-        connection.exec_driver_sql("DELETE FROM words_1_data WHERE id > 10")
+        connection.exec_driver_sql("DELETE FROM words_1_1_data WHERE id > 10")
     engine.dispose()
-    explained = explain(fault_of(tmp_path / "a.db", "SELECT * FROM words_1 WHERE words_1 MATCH 'secret'"))
+    explained = explain(fault_of(tmp_path / "a.db", "SELECT * FROM words_1_1 WHERE words_1_1 MATCH 'secret'"))
     assert explained.known
     assert "kura repair" in explained.sentence
     assert explained.names_insides

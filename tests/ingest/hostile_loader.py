@@ -42,7 +42,7 @@ def _loop(_: str) -> object:
 def _allocate(_: str) -> object:
     kept = []
     while True:
-        kept.append(bytearray(2**24))
+        kept.append(bytearray(2**28))  # few and large: it must not be the time that runs out
 
 
 def _crash(_: str) -> object:

@@ -31,7 +31,8 @@ def test_the_json_has_the_agreed_fields(kura: Kura, ingested: Path) -> None:
     found = kura("verify", "--json").json
     assert (found["agrees"], found["documents"], found["chunks"], found["faults"]) == (True, 3, 4, [])
     assert set(found["sources"][0]) == {
-        "source", "root", "same", "missing", "extra", "changed", "repermitted", "unreadable", "unreachable",
+        "source", "root", "same", "missing", "extra", "changed", "repermitted", "unreadable", "known_unreadable",
+        "unreachable",
     }  # fmt: skip
 
 
