@@ -77,15 +77,7 @@ class Folders:
             raise _empty(path, listing)
         # 2. What a killed run left is finished, and what changes hands leaves its former source.
         if not dry_run:
-            self._index.tidy(purge=False)
-            self._take_over(before, root)
-            if str(root) in kept_out:  # it is meant again
-                with writing(self._index.engine) as connection:
-                    authority.keep_out(connection, kept_out - {str(root)})
-            if mine is not None and mine.root != str(root):
-                with writing(self._index.engine) as connection:
-                    source_id = authority.put_source(connection, feed.name, str(root), wanted, feed.kind)
-                    authority.move_addresses(connection, source_id, mine.root, str(root))
+            self._change_hands(before, root, mine, feed, kept_out)
         # 3. The sources, one by one.
         reports = [self._ingestor.sync(feed, listed=listed, confirmed=confirmed, dry_run=dry_run)]
         on_report(reports[0])
@@ -94,6 +86,19 @@ class Folders:
             reports.append(self._ingestor.sync(one, listed=found, confirmed=confirmed or gone, dry_run=dry_run))
             on_report(reports[-1])
         return reports
+
+    def _change_hands(
+        self, before: list[Source], root: Path, mine: Source | None, feed: Feed, kept_out: set[str]
+    ) -> None:
+        """Before anything else is changed: what lay in other sources leaves them, and a source that moved is where it is now."""
+        self._index.tidy(purge=False)
+        self._take_over(before, root)
+        with writing(self._index.engine) as connection:
+            if str(root) in kept_out:  # it is meant again
+                authority.keep_out(connection, kept_out - {str(root)})
+            if mine is not None and mine.root != str(root):
+                source_id = authority.put_source(connection, feed.name, str(root), feed.readers, feed.kind)
+                authority.move_addresses(connection, source_id, mine.root, str(root))
 
     def _nested(self, stored: Source, apart: list[Source]) -> tuple[Feed, Listed]:
         root = Path(stored.root)
