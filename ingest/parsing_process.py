@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
-import signal
 import subprocess
 import sys
 from collections import deque
@@ -19,6 +18,7 @@ import ingest
 from ingest.parsing_child import Setup
 from ingest.parsing_frames import Answer, ParseRequest, Ready, read_answer, write_order
 from ingest.parsing_limits import ParseLimits
+from models.process_link import how_it_ended
 
 COMMAND = (sys.executable, "-P", "-m", "ingest.parsing_child")
 """`-P`: the working folder is no place to import from."""
@@ -164,7 +164,7 @@ class Child:
             status = self._process.wait(END_S)
         except subprocess.TimeoutExpired:
             return Ended("stopped answering")
-        return Ended(_how(status), status)
+        return Ended(how_it_ended(status), status)
 
 
 def _read(descriptor: int) -> bytes | None:
@@ -173,15 +173,6 @@ def _read(descriptor: int) -> bytes | None:
         return os.read(descriptor, _PIECE)
     except BlockingIOError:
         return None
-
-
-def _how(status: int) -> str:
-    if status == -signal.SIGKILL:
-        return "was killed (SIGKILL), probably because memory ran out"
-    if status < 0:
-        known = -status in set(signal.Signals)
-        return f"was ended by {signal.Signals(-status).name if known else f'signal {-status}'}"
-    return f"ended with status {status}"
 
 
 def _environment() -> dict[str, str]:

@@ -184,7 +184,7 @@ class Link:
             self._process.kill()
             status = self._process.wait()
         with self._lock:
-            self.failure = failure = self.failure or self.ended(_how(status))
+            self.failure = failure = self.failure or self.ended(how_it_ended(status))
         # From here on nothing is added to _pending.
         for pending in self._pending.values():
             pending.fail(EngineFailed(*failure.args))  # each its own: what is raised collects a traceback
@@ -199,7 +199,8 @@ class Link:
         return EngineFailed(f"The process of the model {self._name} {how}; it is being started again, ask again soon.")
 
 
-def _how(status: int) -> str:
+def how_it_ended(status: int) -> str:
+    """What a child's exit status says, as the end of a sentence that begins with the process."""
     if status == -signal.SIGKILL:
         return "was killed (SIGKILL), probably because memory ran out"
     if status < 0:
