@@ -261,7 +261,8 @@ def test_a_passing_fault_is_tried_again_when_the_server_says(site: Site, made: M
 
     def once(handler: Any) -> None:
         site.pages["/"] = Reply(b"back")
-        raw(f"HTTP/1.1 {status} Busy\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n".encode())(handler)
+        head = f"HTTP/1.1 {status} Busy\r\nRetry-After: 7\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        raw(head.encode())(handler)
 
     site.pages["/"] = once
     assert made().get(site.address).body == b"back"
