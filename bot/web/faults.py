@@ -31,6 +31,13 @@ _SENTENCES = {
 }
 
 
+class NotThere(HTTPException):
+    """404 with a sentence of our own, which the client sees; any other 404 only says that there is nothing."""
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(404, sentence)
+
+
 class Fault(BaseModel):
     """What went wrong, in one sentence for people, and the id of the request in the log.
 
@@ -71,6 +78,8 @@ def fault_payload(error: Exception, *, request_id: str) -> tuple[FaultPayload, i
     retry_after_s: float | None = None
     if isinstance(error, RequestValidationError):
         sentence, status = _validation_sentence(error), 422
+    elif isinstance(error, NotThere):
+        sentence, status = error.detail, error.status_code
     elif isinstance(error, HTTPException):
         sentence, status = _SENTENCES.get(error.status_code, error.detail), error.status_code
     else:

@@ -17,7 +17,7 @@ from bot.reporting import ReportPayload
 from bot.web.bodies import IngestBody
 from bot.web.callers import Caller, accepts, json_only
 from bot.web.event_stream import EventStream
-from bot.web.faults import FAULTS, FaultPayload, fault_payload
+from bot.web.faults import FAULTS, FaultPayload, NotThere, fault_payload
 from bot.web.job_payloads import JobPayload, StartedPayload, accepted, job_payload, stored_payload
 from bot.web.ports import Ingestion
 from retrieval.access import Principal, Readers
@@ -93,13 +93,13 @@ def ingest_router(*, ingestion: Ingestion, ingester: Caller) -> APIRouter:
         """What a job did: JSON, or a page if `text/html` is asked for."""
         found = ingestion.reports.get(job_id)
         if found is None:
-            raise HTTPException(404, _NO_REPORT)
+            raise NotThere(_NO_REPORT)
         if not accepts(request, "text/html"):
             return found.payload
         try:
             page = found.page.read_bytes()
         except FileNotFoundError as error:
-            raise HTTPException(404, _NO_REPORT) from error
+            raise NotThere(_NO_REPORT) from error
         return HTMLResponse(page, headers={"Content-Security-Policy": f"{POLICY}; frame-ancestors 'none'"})
 
     return router
@@ -127,13 +127,13 @@ def _recent(ingestion: Ingestion) -> list[JobPayload]:
 
 
 async def _job(ingestion: Ingestion, job_id: str) -> JobPayload:
-    """The job, or what its report says of it. Raises HTTPException (404)."""
+    """The job, or what its report says of it. Raises NotThere."""
     job = ingestion.jobs.get(job_id)
     if job is not None:
         return job_payload(job)
     stored = await asyncio.to_thread(ingestion.reports.get, job_id)
     if stored is None:
-        raise HTTPException(404, _NO_JOB)
+        raise NotThere(_NO_JOB)
     return stored_payload(stored.payload)
 
 

@@ -23,7 +23,7 @@ from bot.ingesting import IngestRequest
 from bot.jobs import Job
 from bot.web.callers import Caller
 from bot.web.disconnects import Disconnected
-from bot.web.faults import FAULTS
+from bot.web.faults import FAULTS, NotThere
 from bot.web.job_payloads import KeptPayload, accepted
 from bot.web.ports import Ingestion
 from bot.web.routes_ingest import NOT_THERE, REFUSALS
@@ -57,7 +57,7 @@ def uploads_router(*, ingestion: Ingestion, ingester: Caller) -> APIRouter:
 
     def uploads_of(source: str) -> Uploads:
         if source not in ingestion.uploads:
-            raise HTTPException(404, _NO_SOURCE)
+            raise NotThere(_NO_SOURCE)
         return ingestion.uploads[source]
 
     @router.get("", dependencies=[Depends(ingester)])
@@ -98,7 +98,7 @@ def uploads_router(*, ingestion: Ingestion, ingester: Caller) -> APIRouter:
         uploads = uploads_of(source)
         name = safe_name(name)
         if name not in uploads.names():
-            raise HTTPException(404, "There is no file of this name: GET the list without a name.")
+            raise NotThere("There is no file of this name: GET the list without a name.")
         uploads.remove(name)
         # Whoever deletes a file by its name has said that it is to go: however large its share of the source is.
         request = IngestRequest(sources=(source,), confirmed=True)

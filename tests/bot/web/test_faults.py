@@ -5,10 +5,12 @@ from collections.abc import Callable
 
 import pytest
 import structlog
+from starlette.exceptions import HTTPException
 from starlette.testclient import TestClient
 
 from bot.answers import Queued, Searching
 from bot.fakes import ScriptedAssistant
+from bot.web.faults import NotThere, fault_payload
 from models.errors import EngineBusy, EngineFailed
 from retrieval.errors import IndexDamaged, NotFound
 
@@ -99,6 +101,13 @@ def test_where_things_lie_on_the_server_goes_to_the_log_and_not_over_the_network
     assert response.status_code == 503
     assert "/data" not in response.text
     assert any(log.get("reason") == "The index in /data is damaged: rebuild it." for log in logs)
+
+
+def test_only_a_404_meant_for_clients_says_what_is_not_there() -> None:
+    meant, _ = fault_payload(NotThere("There is no such job."), request_id="r")
+    other, status = fault_payload(HTTPException(404, "/srv/kura/secret.md is not there"), request_id="r")
+    assert meant.error.sentence == "There is no such job."
+    assert (status, other.error.sentence) == (404, "There is nothing at this address: /docs lists what there is.")
 
 
 def test_a_method_that_is_not_taken_is_answered_with_those_that_are(site: Site) -> None:

@@ -197,6 +197,18 @@ def test_an_unknown_job_is_not_found(site: IngestSite, job_id: str, what: str) -
     assert site.client.get(f"/v1/ingest/{job_id}{what}", headers=OPS | STREAM).status_code == 404
 
 
+def test_what_is_not_there_is_said_of_jobs_and_reports_but_only_to_who_may_ingest(site: IngestSite) -> None:
+    for path, sentence in (
+        ("/v1/ingest/0123456789abcdef", "There is no such job (any more): GET /v1/ingest lists those there are."),
+        (
+            "/v1/ingest/0123456789abcdef/report",
+            "There is no report of such a job: it is not over yet, was interrupted, or was too long ago.",
+        ),
+    ):
+        assert site.client.get(path, headers=OPS).json()["error"]["sentence"] == sentence
+        assert site.client.get(path, headers=HR).status_code == 403
+
+
 def test_a_finished_job_is_found_again_after_a_restart(tmp_path: Path) -> None:
     with ingest_site(tmp_path) as site:
         job_id = site.client.post("/v1/ingest", json={"sources": ["wiki"]}, headers=OPS).json()["job"]

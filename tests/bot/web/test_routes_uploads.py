@@ -71,7 +71,9 @@ def test_a_deleted_file_goes_and_its_source_is_read_again_however_much_that_is(s
     assert kept(folder) == {}
     site.ended(response.json()["job"])
     assert site.ingests.requests[-1] == IngestRequest(("uploads",), confirmed=True)
-    assert site.client.delete(f"{FILES}/a.md", headers=OPS).status_code == 404
+    again = site.client.delete(f"{FILES}/a.md", headers=OPS)
+    assert again.status_code == 404
+    assert again.json()["error"]["sentence"] == "There is no file of this name: GET the list without a name."
 
 
 @pytest.mark.parametrize("source", ["handbook", "payroll", "%2e%2e", "規程"])
