@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from io import RawIOBase
+from pathlib import PurePath
 from typing import Annotated, Any, BinaryIO, cast
 
 import anyio.from_thread
@@ -23,16 +24,18 @@ from bot.ingesting import IngestRequest
 from bot.jobs import Job
 from bot.web.callers import Caller
 from bot.web.disconnects import Disconnected
-from bot.web.faults import FAULTS, NotThere
+from bot.web.faults import FAULTS, FaultPayload, NotThere
 from bot.web.job_payloads import KeptPayload, accepted
 from bot.web.ports import Ingestion
 from bot.web.routes_ingest import NOT_THERE, REFUSALS
+from ingest.loaders import SUFFIXES
 from ingest.sources.folder import MAX_BYTES
 from ingest.sources.uploads import MAX_ARCHIVE_BYTES, Uploads, safe_name
 from retrieval.access import Principal
 
 MOST_AT_ONCE = 4
 """Uploads being written; each holds a thread."""
+ARCHIVE = ".zip"
 SILENCE_S = 60.0
 """How long an upload may send nothing, before its thread is for others."""
 
@@ -69,7 +72,8 @@ def uploads_router(*, ingestion: Ingestion, ingester: Caller) -> APIRouter:
         "/{name:path}",
         status_code=202,
         response_model=KeptPayload,
-        responses={status: FAULTS[status] for status in (413, 422, 503)},
+        responses={status: FAULTS[status] for status in (413, 422, 503)}
+        | {415: {"model": FaultPayload, "description": "Kura does not read files of this kind."}},
         openapi_extra=_BODY,
     )
     async def put(
@@ -81,6 +85,7 @@ def uploads_router(*, ingestion: Ingestion, ingester: Caller) -> APIRouter:
         """
         uploads = uploads_of(source)
         name = safe_name(name)
+        _check_kind(name)
         if not writers:
             writers.append(CapacityLimiter(MOST_AT_ONCE))
         async with aclosing(_pieces(request, most=_most(name))) as pieces:
@@ -117,8 +122,15 @@ def _submit(ingestion: Ingestion, request: IngestRequest, principal: Principal, 
         ) from error
 
 
+def _check_kind(name: str) -> None:
+    """Raises HTTPException (415) for a file that no ingest would read."""
+    if PurePath(name).suffix.lower() not in SUFFIXES | {ARCHIVE}:
+        known = " ".join(sorted(SUFFIXES | {ARCHIVE}))
+        raise HTTPException(415, f"{name}: no loader for this kind of file; known are {known}.")
+
+
 def _most(name: str) -> int:
-    return MAX_ARCHIVE_BYTES if name.lower().endswith(".zip") else MAX_BYTES
+    return MAX_ARCHIVE_BYTES if name.lower().endswith(ARCHIVE) else MAX_BYTES
 
 
 async def _pieces(request: Request, *, most: int) -> AsyncGenerator[bytes, None]:

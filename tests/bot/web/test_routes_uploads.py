@@ -109,6 +109,29 @@ def test_names_that_lead_elsewhere_are_refused(site: IngestSite, folder: Path, n
     assert site.ingests.requests == []
 
 
+@pytest.mark.parametrize("name", ["photo.png", "archive.7z", "README", "a.md.exe", "規程.一太郎"])
+def test_a_kind_that_no_ingest_reads_is_refused_at_the_door(site: IngestSite, folder: Path, name: str) -> None:
+    response = site.client.put(f"{FILES}/{name}", content=b"x", headers=OPS)
+    assert response.status_code == 415
+    sentence = response.json()["error"]["sentence"]
+    assert sentence.startswith(f"{name}: ")
+    assert {".md", ".pdf", ".zip"} <= set(sentence.rstrip(".").split())
+    assert kept(folder) == {}
+    assert site.ingests.requests == []
+
+
+@pytest.mark.parametrize("name", ["RULES.PDF", "All.ZIP"])
+def test_a_kind_is_known_in_capitals_too(site: IngestSite, folder: Path, name: str) -> None:
+    assert site.client.put(f"{FILES}/{name}", content=b"x", headers=OPS).status_code == 202
+    assert kept(folder) == {name: b"x"}
+
+
+def test_a_file_of_an_unknown_kind_that_was_kept_before_can_be_deleted(site: IngestSite, folder: Path) -> None:
+    (folder / "photo.png").write_bytes(b"x")
+    assert site.client.delete(f"{FILES}/photo.png", headers=OPS).status_code == 202
+    assert kept(folder) == {}
+
+
 @pytest.mark.parametrize("declared", [True, False])
 def test_a_file_over_the_limit_is_refused_and_leaves_nothing(
     site: IngestSite, folder: Path, monkeypatch: pytest.MonkeyPatch, declared: bool
