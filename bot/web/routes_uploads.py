@@ -40,6 +40,10 @@ SILENCE_S = 60.0
 """How long an upload may send nothing, before its thread is for others."""
 
 _BODY: dict[str, Any] = {"requestBody": {"content": {"application/octet-stream": {}}, "required": True}}
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    **{status: FAULTS[status] for status in (413, 422, 503)},
+    415: {"model": FaultPayload, "description": "Kura does not read files of this kind."},
+}
 _NO_SOURCE = "There is no source of this name that takes uploads."
 
 
@@ -72,8 +76,7 @@ def uploads_router(*, ingestion: Ingestion, ingester: Caller) -> APIRouter:
         "/{name:path}",
         status_code=202,
         response_model=KeptPayload,
-        responses={status: FAULTS[status] for status in (413, 422, 503)}
-        | {415: {"model": FaultPayload, "description": "Kura does not read files of this kind."}},
+        responses=_REFUSED,
         openapi_extra=_BODY,
     )
     async def put(
