@@ -51,7 +51,6 @@ def ingest(
     config: Config = None,
 ) -> None:
     """Bring the index to the present state of its sources: new documents added, changed replaced, deleted gone."""
-    from bot.cli.reports import print_report
     from bot.wiring import open_kura
     from bot.wiring.handover import running_server
 
@@ -62,18 +61,30 @@ def ingest(
         _check_watch(request, chosen, beside_server=server is not None)
     if server is not None:
         report = _hand_over(server, request, chosen)
-        print_report(report, as_json=as_json)
+        _print(report, request, chosen, as_json=as_json)
     else:
         with open_kura(chosen, holder="kura ingest") as kura:
             with progress_bars() as show:
                 report = kura.ingest(request, lambda at: show(at.source, at.done, at.total, told(at), at.failed))
-            print_report(report, as_json=as_json)
+            _print(report, request, chosen, as_json=as_json)
             if watch:
                 from bot.cli.watching import watch_sources
 
                 watch_sources(kura, request)
     if report.faults or any(source.failed for source in report.sources):
         raise typer.Exit(1)
+
+
+def _print(report: ReportPayload, request: IngestRequest, chosen: Settings, *, as_json: bool) -> None:
+    """The report; and under one of all sources, what is stored and no source brings up to date any more."""
+    from bot.cli.output import printable
+    from bot.cli.reports import print_report
+    from bot.stored import unconfigured
+
+    print_report(report, as_json=as_json)
+    if not (request.sources or request.paths):
+        for one in unconfigured(chosen):
+            typer.echo(f"kura: {printable(one.unreachable)}.", err=True)
 
 
 def _check_watch(request: IngestRequest, chosen: Settings, *, beside_server: bool) -> None:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bot.cli.options import Config, DataDir, Json, settings
+
+if TYPE_CHECKING:
+    from bot.inspection import Finding
+    from bot.settings import Settings
 
 
 def init(
@@ -32,10 +36,12 @@ def status(context: typer.Context, as_json: Json = False, data_dir: DataDir = No
     """What is in the index: sources, readers, documents, passages, when they were last brought up to date."""
     from bot.cli.output import print_json, printable
     from bot.inspection import describe
+    from bot.stored import unconfigured
 
-    described = describe(settings(context, data_dir, config))
+    chosen = settings(context, data_dir, config)
+    described, left = describe(chosen), unconfigured(chosen)
     if as_json:
-        print_json(described.as_json())
+        print_json(described.as_json() | {"unconfigured": [one.source for one in left]})
         return
     typer.echo(
         f"Data folder: {described.data_dir}" + (f" (in use by {described.held_by})" if described.held_by else "")
@@ -49,6 +55,8 @@ def status(context: typer.Context, as_json: Json = False, data_dir: DataDir = No
             f"  {printable(source.name)}: {source.documents} documents, read by {who}{discord},"
             f" from {printable(source.root)}, last {source.synced_at or 'never'}"
         )
+    for one in left:
+        typer.echo(f"{printable(one.unreachable)}.")
     if not described.sources:
         typer.echo("  Nothing has been ingested yet: run `kura ingest FOLDER`.")
 
@@ -58,7 +66,10 @@ def doctor(context: typer.Context, as_json: Json = False, data_dir: DataDir = No
     from bot.cli.output import print_json
     from bot.inspection import examine
 
-    findings = examine(settings(context, data_dir, config))
+    chosen = settings(context, data_dir, config)
+    findings = examine(chosen)
+    if all(one.ok for one in findings if one.check == "index"):  # else there may be nothing that could be read
+        findings.append(_sources(chosen))
     if as_json:
         print_json([{"check": one.check, "ok": one.ok, "detail": one.detail} for one in findings])
     else:
@@ -66,6 +77,15 @@ def doctor(context: typer.Context, as_json: Json = False, data_dir: DataDir = No
             typer.echo(f"{'ok   ' if one.ok else 'FAULT'}  {one.check}: {one.detail}")
     if not all(one.ok for one in findings):
         raise typer.Exit(1)
+
+
+def _sources(chosen: Settings) -> Finding:
+    from bot.cli.output import printable
+    from bot.inspection import Finding
+    from bot.stored import unconfigured
+
+    left = [printable(one.unreachable) for one in unconfigured(chosen)]
+    return Finding("sources", not left, "; ".join(left) or "each one stored is configured, or a folder")
 
 
 def config_show(context: typer.Context, as_json: Json = False, data_dir: DataDir = None, config: Config = None) -> None:

@@ -41,6 +41,28 @@ def test_a_sound_installation_has_no_fault(kura: Kura, ingested: Path) -> None:
     assert len(kura("doctor").out.splitlines()) == len(ended.json)
 
 
+def test_a_source_that_is_not_configured_any_more_is_named_by_each_command(kura: Kura, ingested: Path) -> None:
+    letters = '[[sources]]\nname = "letters"\nkind = "upload"\n'
+    others = f'[[sources]]\nname = "company"\npath = "{ingested}"\n'
+    Path("kura.toml").write_text(letters + others)
+    said = "letters is stored and not configured any more"
+    ended = kura("ingest")
+    assert said not in ended.out + ended.err + kura("status").out + kura("doctor").out
+    assert kura("status", "--json").json["unconfigured"] == []
+    Path("kura.toml").write_text(others)
+    for ended in (kura("ingest"), kura("status"), kura("doctor")):
+        assert said in ended.out + ended.err
+        assert "kura remove letters" in ended.out + ended.err
+        assert "docs is stored" not in ended.out + ended.err
+    assert said not in kura("ingest", "company").err  # one source was asked for
+    assert said in kura("ingest", "--json").err
+    assert kura("status", "--json").json["unconfigured"] == ["letters"]
+    assert [one["check"] for one in kura("doctor", "--json").json if not one["ok"]] == ["sources"]
+    assert kura("remove", "letters").code == 0
+    assert said not in kura("status").out
+    assert kura("doctor").code == 0
+
+
 def test_a_lost_vector_index_is_found_and_mended(kura: Kura, ingested: Path, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "data" / "chroma")
     ended = kura("doctor")
