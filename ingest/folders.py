@@ -73,7 +73,7 @@ class Folders:
         feed = replace(feed, readers=wanted)
         listed = self._ingestor.listed(feed)
         listing = listed.listing
-        if not (listing.items or listing.unreadable or apart or confirmed or feed.deliberate):
+        if not (listing.items or listing.failed or apart or confirmed or feed.deliberate):
             raise _empty(path, listing)
         # 2. What a killed run left is finished, and what changes hands leaves its former source.
         if not dry_run:

@@ -120,7 +120,7 @@ class Ingestor:
             there = authority.manifest(connection, source.id, generation.id)
         try:
             listing = self.listed(feed).listing
-            tally = _Tally(failed=dict(listing.unreadable))
+            tally = _Tally(failed=dict(listing.failed))
             pending = [
                 one
                 for one in listing.items
@@ -174,8 +174,8 @@ class Ingestor:
         listing, known = listed.listing, listed.known
         with reading(self.index.engine) as connection:
             current = generations.current(connection)
-        tally = _Tally(failed=dict(listing.unreadable), stages=Stages(listing=listed.seconds))
-        if not listing.items and not listing.unreadable and known and not confirmed and not feed.deliberate:
+        tally = _Tally(failed=dict(listing.failed), stages=Stages(listing=listed.seconds))
+        if not listing.items and not listing.failed and known and not confirmed and not feed.deliberate:
             raise SourceError(
                 f"{feed.name} lists no document any more, and its {len(known)} documents were kept: check the source, or"
                 f" run `kura remove {feed.name}`. Nothing was changed."

@@ -83,7 +83,7 @@ def _verify(feed: Feed, stored: StoredSource | None) -> SourceProof:
     except (SourceError, OSError) as error:
         return SourceProof(feed.name, feed.source.root, unreachable=str(error))
     unreadable = dict(listing.unreadable)
-    known_unreadable: dict[str, str] = {}
+    known_unreadable = dict(listing.damaged)
     missing, changed, same = [], [], 0
     for item in listing.items:
         before = known.get(item.item)

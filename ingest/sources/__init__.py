@@ -43,6 +43,14 @@ class Listing:
     skipped: tuple[str, ...] = ()
     unreadable: Mapping[str, str] = field(default_factory=dict)
     """Items that stand there but cannot be listed or read now, with a sentence for each: what is stored is kept."""
+    damaged: Mapping[str, str] = field(default_factory=dict)
+    """What stands there and can be no documents as it is (a broken archive), with a sentence for each: what is stored of it
+    is known to be outdated, and goes."""
+
+    @property
+    def failed(self) -> Mapping[str, str]:
+        """A sentence for all that stands there and is not in `items`."""
+        return {**self.unreadable, **self.damaged}
 
 
 class Source(Protocol):

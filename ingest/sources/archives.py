@@ -32,8 +32,8 @@ class Entry:
 class Archive:
     """The documents of one zip file, by path; `shown` is the archive's own path, in sentences.
 
-    `wanted` says which paths count; `unreadable` and `damaged` (inner archives, of which no member is known) have a
-    sentence each. Owns `file`. Raises DocumentError if nothing of it can be read, OSError if not now.
+    `wanted` says which paths count; what is `damaged` (inner archives too) has a sentence each. Owns `file`.
+    Raises DocumentError if nothing of it can be read, OSError if not now.
     """
 
     def __init__(
@@ -41,7 +41,6 @@ class Archive:
     ) -> None:
         self.entries: dict[str, Entry] = {}
         self.skipped: list[str] = []
-        self.unreadable: dict[str, str] = {}
         self.damaged: dict[str, str] = {}
         self._suffixes = suffixes
         self._wanted = wanted
@@ -69,7 +68,7 @@ class Archive:
     def _list(self, archive: SafeZip, export: Export, above: str, mark: str) -> None:
         self._count(members=len(archive.members))
         self.skipped += [above + note for note in export.notes]
-        self.unreadable |= {above + path: why for path, why in archive.refused.items() if self._wanted(above + path)}
+        self.damaged |= {above + path: why for path, why in archive.refused.items() if self._wanted(above + path)}
         for member, info in archive.members.items():
             path = above + member
             own_mark = f"{mark}{info.CRC:08x}-{info.file_size}"
@@ -82,7 +81,7 @@ class Archive:
             elif suffix not in self._suffixes:
                 self.skipped.append(path)
             elif info.file_size > self._most:
-                self.unreadable[path] = f"{self._shown}/{path} has more than {self._most // 2**20} MiB: split it."
+                self.damaged[path] = f"{self._shown}/{path} has more than {self._most // 2**20} MiB: split it."
             else:
                 self._count(size=info.file_size)
                 self.entries[path] = Entry(own_mark, above + name)

@@ -100,7 +100,7 @@ class ComponentSource:
 
     def _load(self, spool: IO[bytes]) -> Listing:
         items: dict[str, SourceItem] = {}
-        unreadable: dict[str, str] = {}
+        damaged: dict[str, str] = {}
         numbers: dict[str, int] = {}
         taken: set[str] = set()
         total = 0
@@ -115,12 +115,12 @@ class ComponentSource:
                     " give it less to load. Nothing was changed."
                 )
             if len(data) > MAX_BYTES:
-                unreadable[item] = f"{item} has more than {MAX_BYTES // 2**20} MiB: let the loader split it."
+                damaged[item] = f"{item} has more than {MAX_BYTES // 2**20} MiB: let the loader split it."
                 continue
             self._kept[item] = _Kept(spool.tell(), len(data), _line(document.metadata.get("title")))
             spool.write(data)
             items[item] = SourceItem(item, "", _address(source, document.metadata), _name(source, document.metadata))
-        return Listing(tuple(items[item] for item in sorted(items)), (), unreadable)
+        return Listing(tuple(items[item] for item in sorted(items)), (), {}, damaged)
 
     def _documents(self) -> Iterator[Document]:
         from langchain_core.documents import Document

@@ -36,11 +36,12 @@ file system (FAT); git has the same rule for the same reason."""
 
 @dataclass(slots=True)
 class _Found:
-    """What a listing has come upon so far; `closed` are the archives of which no member is known now."""
+    """What a listing has come upon so far; `closed` are the archives that cannot be opened now."""
 
     items: list[SourceItem] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     unreadable: dict[str, str] = field(default_factory=dict)
+    damaged: dict[str, str] = field(default_factory=dict)
     zips: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
 
@@ -96,7 +97,8 @@ class FolderSource:
     def list(self, known: Mapping[str, str]) -> Listing:
         """Every document, sorted by item.
 
-        An archive that cannot be read is one entry of `unreadable`; what `known` has of it is listed as it was.
+        An archive that cannot be opened now is one entry of `unreadable`, and what `known` has of it is listed as it was;
+        one that is no archive any more is one of `damaged`, and its members are not listed.
         Raises SourceError if the path, a folder below it, or its `.kuraignore` cannot be read.
         """
         self.close()
@@ -114,7 +116,7 @@ class FolderSource:
         for item in found.closed:
             self._keep(item, known, found)
         items = tuple(sorted(found.items, key=lambda one: one.item))
-        return Listing(items, tuple(sorted(found.skipped)), found.unreadable)
+        return Listing(items, tuple(sorted(found.skipped)), found.unreadable, found.damaged)
 
     def read(self, item: SourceItem) -> Content:
         """An item's bytes. A file that is being written is tried twice.
@@ -232,8 +234,7 @@ class FolderSource:
         try:
             opened = self._archive(item)
         except DocumentError as error:
-            found.unreadable[item] = str(error)
-            found.closed.append(item)
+            found.damaged[item] = str(error)
             return
         except OSError as error:
             found.unreadable[item] = _sentence(item, error)
@@ -244,11 +245,10 @@ class FolderSource:
             version = opened.token and f"{opened.token}-{entry.mark}"
             found.items.append(SourceItem(f"{item}/{path}", version, address, f"{item}/{entry.name}"))
         found.skipped += [f"{item}/{path}" for path in archive.skipped]
-        found.unreadable |= {f"{item}/{path}": why for path, why in (archive.unreadable | archive.damaged).items()}
-        found.closed += [f"{item}/{path}" for path in archive.damaged]
+        found.damaged |= {f"{item}/{path}": why for path, why in archive.damaged.items()}
 
     def _keep(self, closed: str, known: Mapping[str, str], found: _Found) -> None:
-        address = f"{self._folder}/{self._archive_of(closed + '/')}"
+        address = f"{self._folder}/{closed}"
         for item, version in known.items():
             if item.startswith(closed + "/") and self._globs.takes_below(item):
                 found.items.append(SourceItem(item, version, address, item))
@@ -272,13 +272,18 @@ class FolderSource:
         descriptor = self._descriptor(item)
         file = os.fdopen(descriptor, "rb")  # the archive owns it
         state = os.fstat(descriptor)
-        archive = Archive(
-            file,
-            item,
-            suffixes=self._suffixes,
-            wanted=lambda path: self._globs.takes_below(f"{item}/{path}"),
-            most=MAX_BYTES,
-        )
+        try:
+            archive = Archive(
+                file,
+                item,
+                suffixes=self._suffixes,
+                wanted=lambda path: self._globs.takes_below(f"{item}/{path}"),
+                most=MAX_BYTES,
+            )
+        except DocumentError as error:
+            if not unchanged(state, Path(self._folder, item).stat()):
+                raise being_written(item) from error
+            raise
         self._open = _OpenArchive(item, archive, descriptor, state, self._token(state))
         return self._open
 

@@ -16,10 +16,13 @@ from ingest.loaders import parse
 from ingest.sources import Content, SourceItem
 from ingest.sources.folder import FolderSource
 from ingest.sync import Ingestor
+from ingest.verification import verify_sources
 from retrieval.building import Builder
+from retrieval.checking import stored_sources
 from retrieval.documents import Document
 from retrieval.index import Index
 from retrieval.search import Searcher
+from tests.ingest.sources.zips import write_zip
 from tests.ingest.test_sync import ALL, HR, IN_HR, SOMEBODY, docs, index, ingest, titles
 
 __all__ = ["docs", "index"]  # fixtures
@@ -145,6 +148,29 @@ def test_damage_of_half_a_source_removes_nothing(index: Index, docs: Path, damag
     assert (report.removed, report.added) == ((), ("new.md",))
     (report,) = ingest(index, docs, confirmed=True)
     assert len(report.removed) == 10
+
+
+@pytest.mark.parametrize("members", [3, 12])
+def test_members_of_a_ruined_archive_go_unless_they_are_most_of_the_source(
+    index: Index, docs: Path, members: int
+) -> None:
+    path = write_zip(
+        docs / "export.zip", {f"{n}.md": f"# Note {n}\n\nNumber {n} says hello.\n" for n in range(members)}
+    )
+    many(docs, 5)
+    ingest(index, docs)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    if members > 3:
+        with pytest.raises(TooMuchGone, match="12 of 19"):
+            ingest(index, docs)
+    (report,) = ingest(index, docs, confirmed=members > 3)
+    assert report.removed == tuple(sorted(f"export.zip/{n}.md" for n in range(members)))
+    assert list(report.failed) == ["export.zip"]
+    assert "export.zip is damaged" in report.failed["export.zip"]
+    assert len(titles(index, "note hello")) == 5
+    feed = Feed("docs", "folder", FolderSource(docs), ALL)
+    (proof,) = verify_sources([feed], stored_sources(index.engine))
+    assert (proof.agrees, list(proof.known_unreadable)) == (True, ["export.zip"])
 
 
 def test_files_moved_where_they_cannot_be_read_are_not_lost_in_numbers(index: Index, docs: Path) -> None:

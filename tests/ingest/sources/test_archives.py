@@ -63,7 +63,7 @@ def test_a_damaged_inner_archive_is_told_and_the_others_are_read(opened: Open) -
 def test_too_large_members_are_told(opened: Open) -> None:
     archive = opened({"a.md": "0" * 1001, "b.md": "0" * 1000})
     assert list(archive.entries) == ["b.md"]
-    assert "split it" in archive.unreadable["a.md"]
+    assert "split it" in archive.damaged["a.md"]
 
 
 def test_only_wanted_members_are_spoken_of(opened: Open) -> None:
@@ -72,7 +72,7 @@ def test_only_wanted_members_are_spoken_of(opened: Open) -> None:
     )
     assert list(archive.entries) == ["a.md"]
     assert archive.skipped == []
-    assert archive.unreadable == {}
+    assert archive.damaged == {}
 
 
 @pytest.mark.parametrize(("limit", "most"), [("MAX_UNPACKED", 12), ("MAX_MEMBERS", 3)])

@@ -148,7 +148,7 @@ def test_a_text_that_is_too_long_is_told_and_the_others_are_read(monkeypatch: py
     one = source(page("12345", source="a"), page("1234", source="a"))
     listing = one.list({})
     assert [item.item for item in listing.items] == ["a#2"]
-    assert "let the loader split it" in listing.unreadable["a"]
+    assert "let the loader split it" in listing.damaged["a"]
     one.close()
 
 

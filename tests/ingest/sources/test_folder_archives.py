@@ -7,7 +7,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -81,33 +81,70 @@ def test_versions_follow_members_and_stay_while_the_archive_does(tmp_path: Path)
 
 
 @pytest.mark.parametrize("data", [b"", b"PK\x05\x06 truncated", b"no archive at all", zipped({"b.md": "x"})[:-30]])
-def test_what_is_known_of_an_unreadable_archive_is_kept(tmp_path: Path, data: bytes) -> None:
+def test_an_archive_that_is_none_any_more_has_no_members(tmp_path: Path, data: bytes) -> None:
     path = write_zip(tmp_path / "a.zip", {"b.md": "x"})
     (tmp_path / "z.md").write_text("x")
     one = source(tmp_path)
     known = versions(one)
     path.write_bytes(data)
     listing = one.list(known | {"a.zipper/no.md": "1"})
-    assert {item.item: item.version for item in listing.items} == known
-    assert list(listing.unreadable) == ["a.zip"]
-    assert "export it anew" in listing.unreadable["a.zip"]
-    assert [item.item for item in one.list({}).items] == ["z.md"]
-    with pytest.raises(OSError, match="its archive cannot be read"):
-        one.read(listing.items[0])
+    assert [item.item for item in listing.items] == ["z.md"]
+    assert list(listing.damaged) == ["a.zip"]
+    assert "export it anew" in listing.damaged["a.zip"]
+    assert not listing.unreadable
 
 
-def test_what_is_known_of_an_unreadable_inner_archive_is_kept(tmp_path: Path) -> None:
+def test_an_inner_archive_that_is_none_any_more_has_no_members(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "a.zip", {"in.zip": zipped({"b.md": "x"}), "c.md": "x"})
     one = source(tmp_path)
     known = versions(one)
     write_zip(path, {"in.zip": b"PK nothing", "c.md": "x"})
     listing = one.list(known)
-    assert [item.item for item in listing.items] == ["a.zip/c.md", "a.zip/in.zip/b.md"]
-    assert listing.items[1].version == known["a.zip/in.zip/b.md"]
-    assert list(listing.unreadable) == ["a.zip/in.zip"]
-    with pytest.raises(OSError, match="not in its archive"):
-        one.read(listing.items[1])
+    assert [item.item for item in listing.items] == ["a.zip/c.md"]
+    assert list(listing.damaged) == ["a.zip/in.zip"]
     one.close()
+
+
+def test_a_member_that_cannot_be_unpacked_any_more_is_none(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", {"b.md": "x", "c.md": "x"})
+    one = source(tmp_path)
+    known = versions(one)
+    data = bytearray(path.read_bytes())
+    data[data.index(b"PK\x01\x02") + 8] |= 1  # the list of members says that the first one is encrypted
+    path.write_bytes(data)
+    listing = one.list(known)
+    assert [item.item for item in listing.items] == ["a.zip/c.md"]
+    assert "password" in listing.damaged["a.zip/b.md"]
+    one.close()
+
+
+def test_an_archive_that_becomes_another_while_it_is_opened_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_zip(tmp_path / "a.zip", {"b.md": "x"})
+    one = source(tmp_path)
+    known = versions(one)
+
+    def arriving(file: BinaryIO, *_: object, **__: object) -> None:
+        file.close()
+        path.write_bytes(b"half of it")
+        raise DocumentError("a.zip is damaged.")
+
+    one.close()
+    monkeypatch.setattr("ingest.sources.folder.Archive", arriving)
+    listing = one.list(known)
+    assert {item.item: item.version for item in listing.items} == known
+    assert "being written" in listing.unreadable["a.zip"]
+
+
+def test_members_of_an_archive_that_broke_since_it_was_listed_are_not_readable_now(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "a.zip", {"b.md": "x"})
+    one = source(tmp_path)
+    (item,) = one.list({}).items
+    one.close()
+    path.write_bytes(b"no archive at all")
+    with pytest.raises(OSError, match="its archive cannot be read"):
+        one.read(item)
 
 
 def test_an_archive_that_may_not_be_read_now_is_kept_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
