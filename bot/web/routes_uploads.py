@@ -55,11 +55,7 @@ class FilesPayload(BaseModel):
 
 def uploads_router(*, ingestion: Ingestion, ingester: Caller) -> APIRouter:
     """The routes, for whoever `ingester` lets pass."""
-    router = APIRouter(
-        prefix="/v1/sources/{source}/files",
-        tags=["ingestion"],
-        responses=REFUSALS | NOT_THERE,
-    )
+    router = APIRouter(prefix="/v1/sources/{source}/files", tags=["ingestion"], responses=REFUSALS | NOT_THERE)
     writers: list[CapacityLimiter] = []  # made at the first use: it belongs to the event loop
 
     def uploads_of(source: str) -> Uploads:
@@ -72,13 +68,7 @@ def uploads_router(*, ingestion: Ingestion, ingester: Caller) -> APIRouter:
         """The files that were uploaded to a source."""
         return FilesPayload(files=uploads_of(source).names())
 
-    @router.put(
-        "/{name:path}",
-        status_code=202,
-        response_model=KeptPayload,
-        responses=_REFUSED,
-        openapi_extra=_BODY,
-    )
+    @router.put("/{name:path}", status_code=202, response_model=KeptPayload, responses=_REFUSED, openapi_extra=_BODY)
     async def put(
         source: str, name: str, request: Request, principal: Annotated[Principal, Depends(ingester)]
     ) -> Response:
