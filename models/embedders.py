@@ -11,7 +11,8 @@ import importlib.util
 import logging
 import math
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,8 +28,6 @@ STARTER_PACKAGE = "wordllama"
 STARTER_WEIGHTS = "weights/l2_supercat_256.safetensors"
 STARTER_TOKENIZER = "tokenizers/l2_supercat_tokenizer_config.json"
 STARTER_DIMENSIONS = 256
-BATCH = 256
-"""Texts tokenised at once."""
 KNOWN_WORDS, LONGEST_KNOWN = 100_000, 32
 """Words, and characters of a word, of which the starter's tokens are kept: some tens of megabytes."""
 
@@ -67,7 +66,7 @@ class WordLlamaEmbeddings(Embeddings):
     def __init__(self) -> None:
         self._loading = threading.Lock()
         self._model: Any = None
-        self._known: dict[str, list[int]] = {}
+        self._words: _Words
 
     @functools.cached_property
     def fingerprint(self) -> str:
@@ -79,42 +78,45 @@ class WordLlamaEmbeddings(Embeddings):
 
     def embed_documents(self, texts: list[str]) -> list[list[float]]:
         """One unit vector of 256 numbers for each text."""
-        model = self._loaded()
-        vectors: list[list[float]] = []
-        for batch in _batches(texts, BATCH):
-            # Pooled text by text: padding a batch to its longest text would take gigabytes for a long one.
-            tokens = self._tokens(model, batch)
-            vectors += [unit(_mean(model.embedding, each, self.dimensions)) for each in tokens]
-        return vectors
-
-    def _tokens(self, model: Any, texts: list[str]) -> list[list[int]]:
-        """The tokens of each text, word by word: the same as of the whole, and most words were seen before.
-
-        No token of this vocabulary goes over a single space, and each word begins as a text does. Words with a `<` may
-        spell a special token, which ends a text; runs of spaces, which `▁` stands for, are tokens of their own. Such texts
-        are taken whole.
-        """
-        pieces = [[text] if "<" in text or "▁" in text or "  " in f" {text} " else text.split(" ") for text in texts]
-        known = self._known
-        new = list({piece for one in pieces for piece in one if piece not in known})
-        encoded = model.tokenizer.encode_batch(new, add_special_tokens=False)
-        made = {piece: each.ids for piece, each in zip(new, encoded, strict=True)}
-        tokens = [
-            [token for piece in one for token in (made[piece] if piece in made else known[piece])] for one in pieces
-        ]
-        if len(known) > KNOWN_WORDS:
-            self._known = {}  # a new one: another thread may be reading the old one
-        self._known.update((piece, ids) for piece, ids in made.items() if len(piece) <= LONGEST_KNOWN)
-        return tokens
+        model, words = self._loaded()
+        # Pooled text by text: padding a batch to its longest text would take gigabytes for a long one.
+        return [unit(_mean(model.embedding, _tokens(text, words), self.dimensions)) for text in texts]
 
     def embed_query(self, text: str) -> list[float]:
         return self.embed_documents([text])[0]
 
-    def _loaded(self) -> Any:
+    def _loaded(self) -> tuple[Any, _Words]:
         with self._loading:
             if self._model is None:
                 self._model = _load_starter(_starter_folder())
-            return self._model
+                self._words = _Words(self._model.tokenizer)
+            return self._model, self._words
+
+
+class _Words(dict[str, list[int]]):
+    """The tokens of words; most were seen before."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._tokenizer = tokenizer
+
+    def __missing__(self, word: str) -> list[int]:
+        tokens: list[int] = self._tokenizer.encode(word, add_special_tokens=False).ids
+        if len(word) <= LONGEST_KNOWN:
+            if len(self) >= KNOWN_WORDS:
+                self.clear()
+            self[word] = tokens
+        return tokens
+
+
+def _tokens(text: str, words: _Words) -> list[int]:
+    """The tokens of a text, word by word: the same as of the whole.
+
+    No token of this vocabulary goes over a single space, and each word begins as a text does. Words with a `<` may spell a
+    special token, which ends a text; runs of spaces, which `▁` stands for, are tokens of their own. Such texts are taken
+    whole.
+    """
+    whole = "<" in text or "▁" in text or "  " in text or text[:1] == " " or text[-1:] == " "
+    return list(chain.from_iterable(map(words.__getitem__, [text] if whole else text.split(" "))))
 
 
 class NamedEmbeddings(Embeddings):
@@ -168,13 +170,8 @@ def _mean(table: np.ndarray, tokens: list[int], dimensions: int) -> np.ndarray:
 
     if not tokens:
         return np.zeros(dimensions, np.float32)
-    mean: np.ndarray = table[tokens].mean(axis=0)
+    mean: np.ndarray = table.take(tokens, axis=0).mean(axis=0)
     return mean
-
-
-def _batches(texts: list[str], size: int) -> Iterator[list[str]]:
-    for start in range(0, len(texts), size):
-        yield texts[start : start + size]
 
 
 def _starter_folder() -> Path:

@@ -74,10 +74,15 @@ _SMALL_WORD_SHARE = 0.1
 def language(text: str) -> Literal["ja", "en", ""]:
     """ "ja", "en", or "" when neither is evident (another language, code, a list of names)."""
     sample = text[:_SAMPLE]
-    kana, kanji = len(_KANA.findall(sample)), len(_KANJI.findall(sample))
-    if (kana + kanji) * _LATIN_PER_CJK > len(_LATIN.findall(sample)) and (kana or 0 < kanji <= _KANJI_ALONE):
+    japanese = "" if sample.isascii() else sample
+    kana, kanji = len(_KANA.findall(japanese)), len(_KANJI.findall(japanese))
+    if (
+        kana + kanji
+        and (kana + kanji) * _LATIN_PER_CJK > len(_LATIN.findall(sample))
+        and (kana or 0 < kanji <= _KANJI_ALONE)
+    ):
         return "ja"
     words = _WORD.findall(sample.lower())
-    if words and sum(word in _SMALL_WORDS for word in words) >= _SMALL_WORD_SHARE * len(words):
+    if words and sum(map(_SMALL_WORDS.__contains__, words)) >= _SMALL_WORD_SHARE * len(words):
         return "en"
     return ""

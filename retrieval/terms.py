@@ -13,6 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import chain
 from typing import Any
 
 from retrieval.documents import Chunk, Document
@@ -64,6 +65,10 @@ _HIRAGANA_STOP = frozenset(
 
 def terms(text: str) -> list[str]:
     """The terms of a text, in its order, with repetitions. NFKC and case folded; `1,200` is `1200`."""
+    return list(chain.from_iterable(map(_SEEN.__getitem__, text.split())))  # no term goes over white space
+
+
+def _of_piece(text: str) -> list[str]:
     plain = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
     found: list[str] = []
     for match in _TOKEN.finditer(plain):
@@ -72,11 +77,28 @@ def terms(text: str) -> list[str]:
             found += [token[at : at + 2] for at in range(len(token) - 1)] or [token]
         elif match.lastgroup == "thousands":
             found.append(token.replace(",", ""))
-        elif len(token) <= _LONGEST:
-            found += _of_word(token)
+        elif token.isascii() and token.isalpha() and len(token) <= _LONGEST:
+            found.append(_stem(token))
         else:
             found += _compound(token)
     return found
+
+
+class _Seen(dict[str, tuple[str, ...]]):
+    """The terms of pieces of text; most were seen before. `lru_cache` would cost four times as much for each."""
+
+    def __missing__(self, piece: str) -> tuple[str, ...]:
+        made = tuple(_of_piece(piece))
+        if len(piece) <= _LONGEST:
+            if len(self) >= _MOST_SEEN:
+                self.clear()
+            self[piece] = made
+        return made
+
+
+_SEEN = _Seen()
+_MOST_SEEN = 65_536
+"""Some ten MB."""
 
 
 def content_terms(question: str) -> list[str]:
@@ -93,14 +115,6 @@ def is_function(term: str) -> bool:
 def is_packed(term: str) -> bool:
     """Whether it is a bigram (or single character) of a script written without spaces."""
     return len(term) <= 2 and bool(_PACKED_RUN.fullmatch(term))
-
-
-@lru_cache(maxsize=65_536)
-def _of_word(token: str) -> tuple[str, ...]:
-    """The terms of a token; most were seen before."""
-    if token.isascii() and token.isalpha():
-        return (_stem(token),)
-    return tuple(_compound(token))
 
 
 def _compound(token: str) -> Iterator[str]:

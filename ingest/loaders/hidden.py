@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from ingest.loaders.commonmark import blocks
+
 _TRACES = re.compile(r"<!--|<script|<style|\]:\s*(?:#|<>)", re.IGNORECASE)
 _COMMENT_END = "-->"
 _HIDDEN_START = re.compile(r"<!--|<(script|style)\b", re.IGNORECASE)
@@ -32,13 +34,9 @@ def without_comments(text: str) -> str:
     """Markdown without what is hidden from its readers."""
     if not _TRACES.search(text):
         return text
-    from markdown_it import MarkdownIt
-
-    parser = MarkdownIt("commonmark")
-    parser.core.ruler.enableOnly(["block"])
     lines = text.split("\n")
     shown: set[int] = set()
-    for token in parser.parse(text):
+    for token in blocks(text):
         if token.map is None or token.type not in ("fence", "code_block", "html_block", "inline"):
             continue
         first, last = token.map

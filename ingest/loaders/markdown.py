@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 from ingest.decoding import decode
+from ingest.loaders.commonmark import blocks, inline
 from ingest.loaders.front_matter import front_matter_end, front_matter_title
 from ingest.loaders.hidden import without_comments, without_components
 from ingest.loaders.writer import HeadingPath, one_line, visible
@@ -31,23 +32,15 @@ def load(stem: str, data: bytes, suffix: str = ".md") -> Document:
 
 def _headings(text: str) -> list[tuple[int, int, str]]:
     """Offset, level and plain text of each heading outside quotes, lists and fences."""
-    from markdown_it import MarkdownIt
-
-    parser = MarkdownIt("commonmark")
-    parser.core.ruler.enableOnly(["block"])  # inline markup matters in headings only, and costs most of the time
     body = front_matter_end(text)
     starts = [body]
     for line in text[body:].split("\n"):
         starts.append(starts[-1] + len(line) + 1)
-    tokens = parser.parse(text[body:])
-    inline = MarkdownIt("commonmark")
     headings = []
-    for token, content in pairwise(tokens):
+    for token, content in pairwise(blocks(text[body:])):
         if token.type == "heading_open" and token.level == 0 and token.map:
-            parsed = inline.parseInline(content.content)[0].children or []
-            heading = one_line(
-                "".join(" " if "break" in part.type else part.content for part in parsed if _shown(part.type))
-            )
+            parts = [part for part in inline(content.content) if _shown(part.type)]
+            heading = one_line("".join(" " if "break" in part.type else part.content for part in parts))
             if heading:
                 headings.append((starts[token.map[0]], int(token.tag[1:]), heading))
     return headings
