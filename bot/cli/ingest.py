@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -139,7 +140,7 @@ def _request(
         raise typer.BadParameter(
             "name a folder or file to ingest, or list [[sources]] in kura.toml (`kura init` writes one)"
         )
-    paths = tuple(Path(word).absolute() for word in what if word not in configured)
+    paths = tuple(_path(word, chosen) for word in what if word not in configured)
     if readers is not None and not paths:
         raise typer.BadParameter("--readers goes with a PATH; the readers of configured sources stand in kura.toml")
     groups = None if readers is None else frozenset(part.strip() for part in readers.split(",") if part.strip())
@@ -152,6 +153,25 @@ def _request(
         confirmed=confirmed,
         dry_run=dry_run,
     )
+
+
+def _path(word: str, chosen: Settings) -> Path:
+    """The path that a word is, or names; raises BadParameter for what rather is the name of a source, misspelt."""
+    path = Path(word).absolute()
+    if os.sep in word or not chosen.sources or os.path.lexists(path):
+        return path
+    from difflib import get_close_matches
+
+    from bot.cli.output import printable
+    from bot.stored import stored
+
+    folders = [one.name for one in stored(chosen) if one.kind == "folder"]  # ingested by their paths, some of them
+    if word in folders:
+        return path
+    known = {name.casefold(): name for name in (*folders, *(source.name for source in chosen.sources))}
+    near = get_close_matches(word.casefold(), known, n=1)
+    hint = f"the nearest is {known[near[0]]}" if near else f"sources are {', '.join(sorted(known.values()))}"
+    raise typer.BadParameter(f"there is no source, folder or file {printable(word)}: {printable(hint)}")
 
 
 Show = Callable[[str, int, int, str, Mapping[str, str]], None]

@@ -22,11 +22,13 @@ def test_a_report_counts_what_happened(kura: Kura, docs: Path) -> None:
 def test_what_cannot_be_read_is_named_and_the_rest_goes_on(kura: Kura, docs: Path) -> None:
     (docs / "junk.md").write_bytes(bytes(range(256)) * 10)
     (docs / "image.png").write_bytes(b"x")
+    (docs / "link.md").symlink_to("/etc/passwd")
     ended = kura("ingest", str(docs))
     assert ended.code == 1
     assert "3 added" in ended.out
     assert "not read: junk.md" in ended.err
-    assert "image.png" in ended.err
+    assert "passed over, not a kind of document Kura reads: image.png\n" in ended.err
+    assert "passed over, a link to something that is not in the source: link.md\n" in ended.err
 
 
 @pytest.mark.parametrize("encoding", ["shift_jis", "euc_jp", "iso2022_jp", "utf-8-sig", "utf-16"])
@@ -43,7 +45,7 @@ def test_japanese_encodings_are_read_right(kura: Kura, tmp_path: Path, encoding:
     [
         (lambda p: None, "does not exist"),
         (lambda p: p.mkdir(), "holds no file"),
-        (lambda p: p.write_text("x"), "only files of other kinds"),
+        (lambda p: p.write_text("x"), "thing: not a kind of document"),
     ],
     ids=["missing", "empty", "unknown kind"],
 )
@@ -69,6 +71,33 @@ def test_without_a_path_the_configured_sources_are_read(kura: Kura, docs: Path) 
     assert kura("ask", "--json", "What is the top of the G4 engineer band?").json["refused"]
     status = kura("status", "--json").json
     assert {source["name"]: source["discord"] for source in status["sources"]} == {"company": True, "hr": False}
+
+
+@pytest.mark.parametrize(
+    ("word", "hint"),
+    [
+        ("compnay", "the nearest is company"),
+        ("COMPANY", "the nearest is company"),
+        ("poeple", "the nearest is people"),
+        ("xyzzy", "sources are company, people"),
+    ],
+)
+def test_a_misspelt_source_is_no_path_and_the_nearest_is_named(kura: Kura, docs: Path, word: str, hint: str) -> None:
+    assert kura("ingest", str(docs / "people")).code == 0
+    Path("kura.toml").write_text(f'[[sources]]\nname = "company"\npath = "{docs}"\n')
+    ended = kura("ingest", word)
+    assert ended.code == 2
+    assert f"there is no source, folder or file {word}: {hint}" in ended.err
+
+
+def test_what_is_a_path_is_read_whatever_sources_are_called(kura: Kura, docs: Path, tmp_path: Path) -> None:
+    Path("kura.toml").write_text(f'[[sources]]\nname = "company"\npath = "{docs}"\n')
+    Path("compnay").mkdir()
+    Path("compnay", "a.md").write_text("# A\n\nSomething.\n")
+    assert "1 added" in kura("ingest", "compnay").out
+    assert "does not exist" in kura("ingest", "./compny").err
+    Path("compnay").rename(tmp_path / "elsewhere")
+    assert "there is no source" not in kura("ingest", "compnay").err  # it is the name of a stored folder
 
 
 def test_without_a_path_or_sources_it_says_what_to_give(kura: Kura) -> None:
