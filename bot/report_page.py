@@ -79,7 +79,7 @@ def _source(report: SourceReportPayload) -> str:
         "given other readers": len(report.repermitted),
         "removed": len(report.removed),
         "failed": len(report.failed),
-        "skipped": len(report.skipped),
+        "passed over": len(report.skipped),
         "unchanged": report.unchanged,
         "new passages": report.passages,
         "texts embedded": report.embedded,
@@ -98,7 +98,7 @@ def _source(report: SourceReportPayload) -> str:
             _names("Moved", moved, len(moved)),
             _names("Given other readers", map(_name, report.repermitted), len(report.repermitted)),
             _names("Removed", map(_name, report.removed), len(report.removed)),
-            _names("Skipped, not a kind of document Kura reads", map(_name, report.skipped), len(report.skipped)),
+            _list("Passed over", len(report.skipped), _reasons(report.skipped)),
         )
     )
 

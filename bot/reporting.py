@@ -64,7 +64,7 @@ class SourceReportPayload(BaseModel):
     passages: int = Field(description="New passages.")
     embedded: int = Field(description="Texts that were embedded: what was not known before.")
     failed: dict[Text, Text]
-    skipped: list[Text] = Field(description="Not a kind of document Kura reads.")
+    skipped: dict[Text, Text] = Field(description="What was passed over, and why.")
     seconds: float
     stages: StagesPayload
 
@@ -196,7 +196,7 @@ def _source(report: SyncReport) -> SourceReportPayload:
         passages=report.chunks,
         embedded=report.embedded,
         failed=dict(report.failed),
-        skipped=list(report.skipped),
+        skipped=dict(report.skipped),
         seconds=round(report.seconds, 3),
         stages=StagesPayload(**{stage: round(seconds, 3) for stage, seconds in stages.items()}),
     )

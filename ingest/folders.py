@@ -123,7 +123,8 @@ class Folders:
 
 
 def _empty(path: Path, listing: Listing) -> SourceError:
-    kinds = f"only files of other kinds ({', '.join(listing.skipped[:3])})" if listing.skipped else "no file"
+    passed = "; ".join(f"{item}: {why}" for item, why in [*listing.skipped.items()][:3])
+    kinds = f"nothing to read ({passed})" if passed else "no file"
     return SourceError(
         f"{path} holds {kinds}: put documents there, such as .md, .pdf or .docx (docs/ingestion.md lists all kinds)."
         " Nothing was changed."

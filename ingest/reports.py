@@ -52,7 +52,8 @@ class SyncReport:
     embedded: int
     """Texts that were embedded: passages that are new in the whole index."""
     failed: Mapping[str, str]
-    skipped: tuple[str, ...]
+    skipped: Mapping[str, str]
+    """What was passed over -> why, in a few words."""
     seconds: float
     stages: Stages
     fault: str = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
 
 MOST_NAMED = 20
 """Files named one by one under a report; the rest are counted."""
+MOST_SKIPPED = 5
+"""Of those that were passed over for the same reason."""
 
 
 def print_report(report: ReportPayload, *, as_json: bool) -> None:
@@ -54,10 +57,17 @@ def _print_source(report: SourceReportPayload) -> None:
         typer.echo(f"  not read: {printable(sentence)}", err=True)
     if len(report.failed) > MOST_NAMED:
         typer.echo(f"  and {len(report.failed) - MOST_NAMED} more.", err=True)
-    if report.skipped:
-        shown = ", ".join(printable(item) for item in report.skipped[:5])
-        more = f" and {len(report.skipped) - 5} more" if len(report.skipped) > 5 else ""
-        typer.echo(f"  passed over, not a kind of document Kura reads: {shown}{more}", err=True)
+    _print_skipped(report.skipped)
+
+
+def _print_skipped(skipped: Mapping[str, str]) -> None:
+    """One line for each reason."""
+    items: dict[str, list[str]] = {}
+    for item, why in skipped.items():
+        items.setdefault(why, []).append(printable(item))
+    for why, named in items.items():
+        more = f" and {len(named) - MOST_SKIPPED} more" if len(named) > MOST_SKIPPED else ""
+        typer.echo(f"  passed over, {printable(why)}: {', '.join(named[:MOST_SKIPPED])}{more}", err=True)
 
 
 def _print_items(report: SourceReportPayload) -> None:

@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+UNKNOWN_KIND = "not a kind of document Kura reads"
+"""Why most of what is passed over is."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceItem:
@@ -37,10 +40,11 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a source holds: `items` to read, and things passed over because Kura does not know their kind."""
+    """What a source holds: `items` to read, and things passed over."""
 
     items: tuple[SourceItem, ...]
-    skipped: tuple[str, ...] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)
+    """What is passed over though it is no fault, with a short reason for each."""
     unreadable: Mapping[str, str] = field(default_factory=dict)
     """Items that stand there but cannot be listed or read now, with a sentence for each: what is stored is kept."""
     damaged: Mapping[str, str] = field(default_factory=dict)

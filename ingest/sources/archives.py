@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import IO, BinaryIO
 
 from ingest.errors import DocumentError
+from ingest.sources import UNKNOWN_KIND
 from ingest.sources.exports import Export, recognise
 from ingest.sources.safezip import MAX_MEMBERS, SafeZip
 
@@ -40,7 +41,7 @@ class Archive:
         self, file: BinaryIO, shown: str, *, suffixes: Collection[str], wanted: Callable[[str], bool], most: int
     ) -> None:
         self.entries: dict[str, Entry] = {}
-        self.skipped: list[str] = []
+        self.skipped: dict[str, str] = {}
         self.damaged: dict[str, str] = {}
         self._suffixes = suffixes
         self._wanted = wanted
@@ -67,7 +68,7 @@ class Archive:
 
     def _list(self, archive: SafeZip, export: Export, above: str, mark: str) -> None:
         self._count(members=len(archive.members))
-        self.skipped += [above + note for note in export.notes]
+        self.skipped |= {above + part: why for part, why in export.notes.items()}
         self.damaged |= {above + path: why for path, why in archive.refused.items() if self._wanted(above + path)}
         for member, info in archive.members.items():
             path = above + member
@@ -79,7 +80,7 @@ class Archive:
             if suffix == ".zip":
                 self._take_inner(archive, member, path, own_mark + "-", nested=bool(above))
             elif suffix not in self._suffixes:
-                self.skipped.append(path)
+                self.skipped[path] = UNKNOWN_KIND
             elif info.file_size > self._most:
                 self.damaged[path] = f"{self._shown}/{path} has more than {self._most // 2**20} MiB: split it."
             else:
@@ -89,7 +90,7 @@ class Archive:
 
     def _take_inner(self, archive: SafeZip, member: str, path: str, mark: str, *, nested: bool) -> None:
         if nested or len(self._open) > MAX_INNER:
-            self.skipped.append(path)
+            self.skipped[path] = "too deep in archives" if nested else f"more than {MAX_INNER} archives in one"
             return
         self._count(size=archive.members[member].file_size)
         spool: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  # nameless: it is gone with the process at the latest

@@ -120,7 +120,7 @@ class ComponentSource:
             self._kept[item] = _Kept(spool.tell(), len(data), _line(document.metadata.get("title")))
             spool.write(data)
             items[item] = SourceItem(item, "", _address(source, document.metadata), _name(source, document.metadata))
-        return Listing(tuple(items[item] for item in sorted(items)), (), {}, damaged)
+        return Listing(tuple(items[item] for item in sorted(items)), damaged=damaged)
 
     def _documents(self) -> Iterator[Document]:
         from langchain_core.documents import Document

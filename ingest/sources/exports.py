@@ -6,6 +6,7 @@ Told by names and by a page's own words; a kind that is not recognised is a plai
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Protocol
 
 from ingest.sources.safezip import SafeZip
@@ -22,8 +23,8 @@ _AFTER = re.compile(rb"<div[^>]{0,200}>\s{0,200}<div[^>]{0,200}>\s{0,200}<h2 id=
 class Export(Protocol):
     """How the members of one archive become documents."""
 
-    notes: tuple[str, ...]
-    """Parts of it that are passed over, with the reason; below the archive's own path."""
+    notes: Mapping[str, str]
+    """Parts of it (below the archive's own path) that are passed over, with the reason."""
 
     def name(self, path: str) -> str:
         """The file name a member is parsed by; "" if it is passed over without a word."""
@@ -35,7 +36,7 @@ class Export(Protocol):
 class Plain:
     """An archive of files: they are what they are."""
 
-    notes: tuple[str, ...] = ()
+    notes: Mapping[str, str] = {}
 
     def __init__(self, archive: SafeZip) -> None:
         self._archive = archive

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ingest.errors import DocumentError, SourceError
 from ingest.loaders import SUFFIXES
-from ingest.sources import Content, Listing, SourceItem
+from ingest.sources import UNKNOWN_KIND, Content, Listing, SourceItem
 from ingest.sources.archives import Archive
 from ingest.sources.files import being_written, is_utf8, open_below, unchanged
 from ingest.sources.globs import Globs
@@ -39,7 +39,7 @@ class _Found:
     """What a listing has come upon so far; `closed` are the archives that cannot be opened now."""
 
     items: list[SourceItem] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
     unreadable: dict[str, str] = field(default_factory=dict)
     damaged: dict[str, str] = field(default_factory=dict)
     zips: list[str] = field(default_factory=list)
@@ -116,7 +116,7 @@ class FolderSource:
         for item in found.closed:
             self._keep(item, known, found)
         items = tuple(sorted(found.items, key=lambda one: one.item))
-        return Listing(items, tuple(sorted(found.skipped)), found.unreadable, found.damaged)
+        return Listing(items, dict(sorted(found.skipped.items())), found.unreadable, found.damaged)
 
     def read(self, item: SourceItem) -> Content:
         """An item's bytes. A file that is being written is tried twice.
@@ -213,18 +213,20 @@ class FolderSource:
         if not (self._globs.enters(item) if is_zip else self._globs.takes(item)):
             return
         is_link = entry is not None and entry.is_symlink()
-        known = is_zip or suffix in self._suffixes
-        if not known or (is_link and not self._stays(os.path.realpath(path))):
-            found.skipped.append(item)
+        if is_link and not self._stays(os.path.realpath(path)):
+            found.skipped[item] = "a link to something that is not in the source"
+            return
+        if not (is_zip or suffix in self._suffixes):
+            found.skipped[item] = UNKNOWN_KIND
             return
         try:
             state = entry.stat() if entry is not None else Path(path).stat()
         except FileNotFoundError:
-            if is_link:  # it leads nowhere
-                found.skipped.append(item)
+            if is_link:
+                found.skipped[item] = "a link that leads nowhere"
             return
         if not stat.S_ISREG(state.st_mode):
-            found.skipped.append(item)
+            found.skipped[item] = "not a file"
         elif is_zip:
             found.zips.append(item)
         else:
@@ -244,7 +246,7 @@ class FolderSource:
         for path, entry in archive.entries.items():
             version = opened.token and f"{opened.token}-{entry.mark}"
             found.items.append(SourceItem(f"{item}/{path}", version, address, f"{item}/{entry.name}"))
-        found.skipped += [f"{item}/{path}" for path in archive.skipped]
+        found.skipped |= {f"{item}/{path}": why for path, why in archive.skipped.items()}
         found.damaged |= {f"{item}/{path}": why for path, why in archive.damaged.items()}
 
     def _keep(self, closed: str, known: Mapping[str, str], found: _Found) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 
 from ingest.errors import DocumentError, SourceError
 from ingest.loaders import SUFFIXES
-from ingest.sources import Content, Listing, SourceItem
+from ingest.sources import UNKNOWN_KIND, Content, Listing, SourceItem
 from ingest.sources.folder import MAX_BYTES
 from ingest.sources.git_address import Links, check_branch, check_folder, parse_repository
 from ingest.sources.git_command import Blobs, GitCommand, GitFault
@@ -119,19 +119,22 @@ class GitSource:
     def _list(self, known: Mapping[str, str]) -> Listing:
         commit, lines = self._fetch()
         items: list[SourceItem] = []
-        skipped: list[str] = []
+        skipped: dict[str, str] = {}
         unreadable: dict[str, str] = {}
         above = f"{self._folder}/" if self._folder else ""
         for entry in self._entries(lines, above, unreadable):
             path = PurePosixPath(entry.path)
             if any(part.startswith(".") for part in path.parts) or not self._globs.takes_below(entry.path):
                 continue
-            if path.suffix.lower() not in self._suffixes or self._is_pointer(entry, known):
-                skipped.append(entry.path)
+            if path.suffix.lower() not in self._suffixes:
+                skipped[entry.path] = UNKNOWN_KIND
+                continue
+            if self._is_pointer(entry, known):
+                skipped[entry.path] = "its content is in Git LFS"
                 continue
             self._sizes[entry.blob] = entry.size
             items.append(SourceItem(entry.path, entry.blob, self._links.to(commit, above + entry.path), path.name))
-        return Listing(tuple(items), tuple(skipped), unreadable)
+        return Listing(tuple(items), skipped, unreadable)
 
     def read(self, item: SourceItem) -> Content:
         """The bytes of the blob that was listed."""

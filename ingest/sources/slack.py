@@ -16,6 +16,7 @@ from typing import Any
 
 from ingest.errors import DocumentError, EmptyDocument
 from ingest.sources.safezip import SafeZip
+from ingest.wording import counted
 
 MAX_JSON_BYTES = 32 * 2**20
 """Parsed JSON takes some ten times its size in memory; a day of a busy channel has a few MiB."""
@@ -23,7 +24,7 @@ MAX_JSON_BYTES = 32 * 2**20
 _DAY = re.compile(r"(?P<channel>[^/]+)/(?P<day>\d{4}-\d\d-\d\d)\.json")
 _BY_PEOPLE = (None, "thread_broadcast", "me_message", "file_share")
 """Subtypes of messages that people wrote. All others tell of joins, renames, bots and deletions."""
-_PRIVATE = {"groups.json": "private channels", "dms.json": "direct conversations", "mpims.json": "group conversations"}
+_PRIVATE = {"groups.json": "private channel", "dms.json": "direct conversation", "mpims.json": "group conversation"}
 _REFERENCE = re.compile(r"<([^<>\n]{1,3000})>")
 
 
@@ -36,19 +37,19 @@ class SlackExport:
         channels = self._records("channels.json")
         listed = {_text(one, "name") for one in channels if not one.get("is_private")} - {""}
         self._closed = {_text(one, "name") for one in channels} - listed
-        notes = []
+        notes = {}
         for file, what in _PRIVATE.items():
             if folder + file in archive.members:
                 closed = self._records(file)
                 self._closed |= {_text(one, key) for one in closed for key in ("id", "name")}
-                notes.append(f"{folder}{file} ({len(closed)} {what}: not ingested, they are private)")
+                notes[folder + file] = f"{counted(len(closed), what)}, never ingested"
         self._public = listed - self._closed
         self._channels = {_text(one, "id"): name for one in channels if (name := _text(one, "name")) in self._public}
         self._people = {_text(one, "id"): _name(one) for one in self._records("users.json")}
         days = [path for path in archive.members if self._day(path) is not None]
         strange = {self._day(path)["channel"] for path in days} - self._public - self._closed  # type: ignore[index]
-        notes += [f"{folder}{name} (in no list of channels: not ingested)" for name in sorted(strange)]
-        self.notes = tuple(notes)
+        notes |= {folder + name: "in no list of channels" for name in sorted(strange)}
+        self.notes: Mapping[str, str] = notes
 
     def name(self, path: str) -> str:
         """A day's name as Markdown; "" for everything else."""

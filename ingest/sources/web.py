@@ -16,7 +16,7 @@ from typing import IO
 
 from ingest.errors import DocumentError, SourceError
 from ingest.loaders import SUFFIXES
-from ingest.sources import Content, Listing, SourceItem
+from ingest.sources import UNKNOWN_KIND, Content, Listing, SourceItem
 from ingest.sources.globs import Globs, shown
 from ingest.sources.web_address import Address, Refused, parse_address
 from ingest.sources.web_crawl import Crawl, matched
@@ -147,11 +147,11 @@ class WebSource:
 
     def _listing(self, crawl: Crawl, known: Mapping[str, str]) -> Listing:
         items: dict[str, SourceItem] = {}
-        skipped = list(crawl.skipped)
+        skipped = dict(crawl.skipped)
         documents = {url: page for url, page in crawl.pages.items() if page.index and self._is_wanted(url)}
         for url, page in documents.items():
             if not page.ending:
-                skipped.append(url)
+                skipped[url] = UNKNOWN_KIND
             elif not self._stands_elsewhere(page, documents, crawl.failed.keys() & known.keys()):
                 items[url] = SourceItem(url, page.version, url, _name(parse_address(url), page.ending))
         for url, sentence in crawl.refused.items():
@@ -159,7 +159,7 @@ class WebSource:
                 self._refused[url] = sentence
                 items[url] = SourceItem(url, "", url, _name(parse_address(url), ".html"))
         unreadable = {url: said for url, said in crawl.failed.items() if url in known or self._is_wanted(url)}
-        return Listing(tuple(items[url] for url in sorted(items)), tuple(skipped), unreadable)
+        return Listing(tuple(items[url] for url in sorted(items)), skipped, unreadable)
 
     def _is_wanted(self, url: str) -> bool:
         path = matched(parse_address(url))

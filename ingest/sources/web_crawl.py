@@ -80,7 +80,8 @@ class Crawl:
         """Pages that did not come, with a sentence each."""
         self.refused: dict[str, str] = {}
         """Pages that can be no documents, with a sentence each."""
-        self.skipped: list[str] = []
+        self.skipped: dict[str, str] = {}
+        """What is passed over, with a short reason each."""
 
     def walk(self, starts: Iterable[str], sitemap: str, known: Iterable[str]) -> None:
         """Visit the start pages and what they link to, or the pages of a sitemap; then see to what was `known` before."""
@@ -95,7 +96,7 @@ class Crawl:
         beyond = [step for step in self._queue if step.url not in self._seen]
         if self._has_holes or beyond:
             if beyond:
-                self.skipped.append(f"what lies beyond {self._limits.pages:,} pages")
+                self.skipped[f"what lies beyond {self._limits.pages:,} pages"] = "a source has no more"
             self._queue.clear()
             self._queue.extend(_Step(url, follow=False) for text in known if (url := self._admit(text, "")))
             self._run()  # each was stored, so they are no more than a walk's worth
@@ -112,7 +113,7 @@ class Crawl:
         if not step.is_start and not self._is_of_use(step, address):
             return
         if not self._permitted(address):
-            self._leave(step, "robots.txt does not let it be read", self.skipped.append)
+            self._leave(step, "robots.txt does not let it be read", self.skipped)
             return
         self._visits += 1
         before = self._memory.get(step.url)
@@ -120,7 +121,7 @@ class Crawl:
             answer = self._fetcher.get(step.url, before.conditions if before else None)
         except TooLarge as fault:
             sentence = f"{step.url} cannot be a document ({fault}): exclude it from the source."
-            self._leave(step, str(fault), lambda url: self.refused.__setitem__(url, sentence))
+            self._leave(step, str(fault), self.refused, sentence)
             self._has_holes = True
         except (FetchFault, Refused) as fault:
             self._fail(step, str(fault))
@@ -138,7 +139,7 @@ class Crawl:
             self._redirected(step, answer.headers["location"])
         elif answer.status in {404, 410}:
             self._faults = 0
-            self._leave(step, f"its server answers with status {answer.status}", lambda url: None)
+            self._leave(step, f"its server answers with status {answer.status}", {})
         else:
             down = answer.status >= 500 or answer.status == 429
             self._fail(step, f"its server answers with status {answer.status}", counts=down)
@@ -157,11 +158,11 @@ class Crawl:
         elif target:
             self._queue.appendleft(replace(step, url=target, via=via))
         else:
-            self._leave(step, _elsewhere(location, step.url), self.skipped.append)
+            self._leave(step, _elsewhere(location, step.url), self.skipped)
 
     def _fail(self, step: _Step, said: str, *, counts: bool = True) -> None:
         """The page stands there but did not come: what it led to is followed all the same. `counts`: the site may be down."""
-        self._leave(step, said, lambda url: self.failed.__setitem__(url, f"{url} cannot be read now ({said})."))
+        self._leave(step, said, self.failed, f"{step.url} cannot be read now ({said}).")
         self._has_holes = True
         self._faults += counts
         if self._faults >= FAULTS_IN_A_ROW:
@@ -170,12 +171,12 @@ class Crawl:
             self._lead_on(step, before)
 
     @staticmethod
-    def _leave(step: _Step, said: str, note: Callable[[str], None]) -> None:
+    def _leave(step: _Step, said: str, notes: dict[str, str], sentence: str = "") -> None:
         if step.is_start:
             raise SourceError(
                 f"The start page {step.url} cannot be listed ({said}): check the source's settings. Nothing was changed."
             )
-        note(step.url)
+        notes[step.url] = sentence or said
 
     def _lead_on(self, step: _Step, page: Page) -> None:
         if not step.follow:
@@ -280,7 +281,7 @@ class Crawl:
                 if page := self._admit(text, url):
                     steps[page] = _Step(page, follow=False)
                 else:
-                    self.skipped.append(text)
+                    self.skipped[text] = "not on a host of the source"
         if not steps:
             raise SourceError(f"The sitemap {first} names no page of its host: check it. Nothing was changed.")
         return steps.values()

@@ -27,7 +27,7 @@ def sync_report(source: str = "handbook", **changes: Any) -> SyncReport:
         "chunks": 5,
         "embedded": 4,
         "failed": {},
-        "skipped": (),
+        "skipped": {},
         "seconds": 1.5,
         "stages": Stages(listing=0.1, embedding=1.0),
     }

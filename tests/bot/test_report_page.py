@@ -25,13 +25,26 @@ def shown(*reports: object, **changes: object) -> str:
 def test_a_page_says_what_happened_by_source() -> None:
     text = HTMLParser(
         shown(
-            sync_report(removed=("旅費規程.md",), failed={"scan.pdf": "scan.pdf has no text."}),
+            sync_report(
+                removed=("旅費規程.md",),
+                failed={"scan.pdf": "scan.pdf has no text."},
+                skipped={"https://intranet.example.com/private": "robots.txt does not let it be read"},
+            ),
             sync_report("wiki"),
             faults={"code": "The repository cannot be reached."},
             generation="The index was made anew.",
         )
     ).text()
-    for part in ("handbook", "wiki", "旅費規程.md", "scan.pdf has no text.", "The repository", "made anew", "2 failed"):
+    for part in (
+        "handbook",
+        "wiki",
+        "旅費規程.md",
+        "scan.pdf has no text.",
+        "The repository",
+        "made anew",
+        "2 failed",
+        "robots.txt does not",
+    ):
         assert part in text
 
 
@@ -41,7 +54,7 @@ def test_hostile_text_stays_text(where: str) -> None:
 
     changes = {
         "added": lambda: shown(sync_report(added=(HOSTILE,))),
-        "skipped": lambda: shown(sync_report(skipped=(HOSTILE,))),
+        "skipped": lambda: shown(sync_report(skipped={HOSTILE: HOSTILE})),
         "failed": lambda: shown(sync_report(failed={HOSTILE: HOSTILE})),
         "moved": lambda: shown(sync_report(moved={HOSTILE: HOSTILE})),
         "source": lambda: shown(sync_report(HOSTILE)),

@@ -38,7 +38,7 @@ def test_the_json_has_every_list(store: ReportStore) -> None:
         repermitted=("c.md",),
         removed=("d.md",),
         failed={"e.pdf": "e.pdf has no text."},
-        skipped=("f.bin",),
+        skipped={"f.bin": "not a kind of document"},
     )
     store.put("j1", Outcome((report,), {"wiki": "Gone."}, "Made anew."), NOON)
     stored = store.get("j1")
@@ -50,7 +50,7 @@ def test_the_json_has_every_list(store: ReportStore) -> None:
     assert source["added"] == ["a.md", "規程/旅費.md"]
     assert (source["updated"], source["moved"], source["repermitted"]) == (["b.md"], {"new.md": "old.md"}, ["c.md"])
     assert (source["removed"], source["failed"]) == (["d.md"], {"e.pdf": "e.pdf has no text."})
-    assert (source["skipped"], source["unchanged"], source["passages"]) == (["f.bin"], 3, 5)
+    assert (source["skipped"], source["unchanged"], source["passages"]) == ({"f.bin": "not a kind of document"}, 3, 5)
     assert source["stages"] == {
         "listing": 0.1,
         "reading": 0.0,

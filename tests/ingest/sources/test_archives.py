@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from ingest.errors import DocumentError
-from ingest.sources import archives
+from ingest.sources import UNKNOWN_KIND, archives
 from ingest.sources.archives import Archive
 from tests.ingest.sources.zips import zipped
 
@@ -37,7 +37,7 @@ def test_members_of_known_kinds_are_documents_and_others_are_named(opened: Open)
     archive = opened({"a/b.MD": "text", "c.png": "x"})
     assert list(archive.entries) == ["a/b.MD"]
     assert archive.entries["a/b.MD"].name == "a/b.MD"
-    assert archive.skipped == ["c.png"]
+    assert archive.skipped == {"c.png": UNKNOWN_KIND}
     assert archive.read("a/b.MD") == b"text"
 
 
@@ -51,7 +51,7 @@ def test_an_archive_in_an_archive_is_opened_and_a_third_is_not(opened: Open) -> 
     archive = opened({"in.zip": zipped({"c.md": "inner", "third.zip": third}), "a.md": "outer"})
     assert set(archive.entries) == {"in.zip/c.md", "a.md"}
     assert archive.read("in.zip/c.md") == b"inner"
-    assert archive.skipped == ["in.zip/third.zip"]
+    assert archive.skipped == {"in.zip/third.zip": "too deep in archives"}
 
 
 def test_a_damaged_inner_archive_is_told_and_the_others_are_read(opened: Open) -> None:
@@ -71,7 +71,7 @@ def test_only_wanted_members_are_spoken_of(opened: Open) -> None:
         {"a.md": "x", "old/b.md": "x", "old/c.png": "x", "../d.md": "x"}, wanted=lambda path: path == "a.md"
     )
     assert list(archive.entries) == ["a.md"]
-    assert archive.skipped == []
+    assert archive.skipped == {}
     assert archive.damaged == {}
 
 
@@ -88,7 +88,7 @@ def test_only_so_many_inner_archives_are_opened(opened: Open, monkeypatch: pytes
     monkeypatch.setattr(archives, "MAX_INNER", 2)
     archive = opened({f"{number}.zip": zipped({"a.md": "x"}) for number in range(3)})
     assert list(archive.entries) == ["0.zip/a.md", "1.zip/a.md"]
-    assert archive.skipped == ["2.zip"]
+    assert list(archive.skipped) == ["2.zip"]
 
 
 def test_closing_lets_go_of_everything(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ingest.errors import DocumentError, SourceError
-from ingest.sources import Source, SourceItem, folder
+from ingest.sources import UNKNOWN_KIND, Source, SourceItem, folder
 from ingest.sources.folder import FolderSource
 
 KINDS = {".md", ".txt"}
@@ -55,7 +55,7 @@ def test_documents_are_listed_sorted_and_others_are_named(tmp_path: Path) -> Non
     root = write(tmp_path, "b.md", "a/c.TXT", "a/picture.png", ".hidden.md", ".git/x.md", "~$b.md", "a/none")
     listing = source(root).list({})
     assert [one.item for one in listing.items] == ["a/c.TXT", "b.md"]
-    assert listing.skipped == ("a/none", "a/picture.png")
+    assert listing.skipped == {"a/none": UNKNOWN_KIND, "a/picture.png": UNKNOWN_KIND}
 
 
 def test_a_single_file_is_a_source(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_a_single_file_is_a_source(tmp_path: Path) -> None:
     assert one.read(listed).data == b"a.md"
     with pytest.raises(DocumentError, match="leads out"):
         one.read(item("b.md", tmp_path))
-    assert source(write(tmp_path, "a.png") / "a.png").list({}).skipped == ("a.png",)
+    assert source(write(tmp_path, "a.png") / "a.png").list({}).skipped == {"a.png": UNKNOWN_KIND}
 
 
 def test_trees_that_are_sources_of_their_own_are_left_apart(tmp_path: Path) -> None:
@@ -81,7 +81,9 @@ def test_links_lead_to_files_inside_only(tmp_path: Path) -> None:
     (root / "folder").symlink_to(tmp_path)
     listing = source(root).list({})
     assert [one.item for one in listing.items] == ["inside.md", "real.md"]
-    assert {"outside.md", "nowhere.md", "folder"} <= set(listing.skipped)
+    outside = "a link to something that is not in the source"
+    assert listing.skipped.items() >= {("outside.md", outside), ("folder", outside)}
+    assert listing.skipped["nowhere.md"] == "a link that leads nowhere"
     assert source(root).read(item("inside.md", root)).data == b"root/real.md"
 
 
@@ -173,7 +175,7 @@ def test_pipes_and_folders_with_a_documents_name_are_passed_over(tmp_path: Path)
     os.mkfifo(root / "pipe.md")
     listing = source(root).list({})
     assert [one.item for one in listing.items] == ["folder.md/a.md"]
-    assert listing.skipped == ("pipe.md",)
+    assert listing.skipped == {"pipe.md": "not a file"}
     with pytest.raises(DocumentError, match="not a regular file"):
         source(root).read(item("pipe.md", root))
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ingest.errors import DocumentError, SourceError
-from ingest.sources import Listing
+from ingest.sources import UNKNOWN_KIND, Listing
 from ingest.sources import git as git_module
 from ingest.sources.git import GitSource
 
@@ -127,7 +127,7 @@ def test_files_of_the_branch_are_listed_and_read(repository: Repository, make: M
 
     listing = source.list({})
 
-    assert listing.skipped == ("code.xyz",)
+    assert listing.skipped == {"code.xyz": UNKNOWN_KIND}
     assert [(item.item, item.name) for item in listing.items] == [("a.md", "a.md"), ("docs/b.txt", "b.txt")]
     assert listing.items[1].address == f"{repository.path}@{commit[:12]}:docs/b.txt"
     content = source.read(listing.items[0])
@@ -226,7 +226,7 @@ def test_odd_names_links_submodules_and_pointers(repository: Repository, make: M
     listing = source.list({})
 
     assert listed(listing).keys() == {'new\nline "q" 🦀.md', "target.md"}
-    assert listing.skipped == ("big.pdf",)
+    assert listing.skipped == {"big.pdf": "its content is in Git LFS"}
     assert list(listing.unreadable) == ["caf\N{REPLACEMENT CHARACTER}.md"]
     assert source.read(listing.items[0]).data == b"odd"
 

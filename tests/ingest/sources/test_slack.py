@@ -109,12 +109,12 @@ def test_private_conversations_are_not_ingested_and_said_so() -> None:
         with pytest.raises(DocumentError, match="no day of a public channel"):
             one.read(path, 0)
     assert one.name(DAY) == "general/2024-01-31.md"
-    assert one.notes == (
-        "groups.json (1 private channels: not ingested, they are private)",
-        "dms.json (2 direct conversations: not ingested, they are private)",
-        "mpims.json (1 group conversations: not ingested, they are private)",
-        "left (in no list of channels: not ingested)",
-    )
+    assert one.notes == {
+        "groups.json": "1 private channel, never ingested",
+        "dms.json": "2 direct conversations, never ingested",
+        "mpims.json": "1 group conversation, never ingested",
+        "left": "in no list of channels",
+    }
 
 
 def test_a_channel_that_any_list_calls_private_is_private() -> None:

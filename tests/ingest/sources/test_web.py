@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from ingest.errors import DocumentError, SourceError
+from ingest.sources import UNKNOWN_KIND
 from ingest.sources.web import WebSource
 from tests.ingest.sources.reading import Reading
 from tests.ingest.sources.site import Reply, Site
@@ -49,7 +50,7 @@ def test_pages_are_found_by_links_and_read(site: Site, reading: Reading) -> None
         "/b/notes.md": "notes.md",
         "/b/raw": "raw.txt",
     }
-    assert listing.skipped == (f"{site.address}/b/pic.png",)
+    assert listing.skipped == {f"{site.address}/b/pic.png": UNKNOWN_KIND}
     assert b"of a" in reading.texts["/a"]
     assert reading.texts["/c.pdf"] == b"%PDF-1.4"
     assert all(item.address == item.item for item in listing.items)

@@ -149,7 +149,7 @@ def test_robots_txt_is_obeyed(site: Site, reading: Reading) -> None:
     site.page("/open")
     listing = reading.list()
     assert {reading.short(item.item) for item in listing.items} == {"/", "/open"}
-    assert listing.skipped == (f"{site.address}/private/a",)
+    assert listing.skipped == {f"{site.address}/private/a": "robots.txt does not let it be read"}
     assert "/private/a" not in site.paths()
     assert reading.waited
     assert all(0 < seconds <= 3 for seconds in reading.waited)
@@ -221,7 +221,7 @@ def test_beyond_the_most_pages_nothing_new_comes_and_nothing_stored_is_lost(site
     listing = reading.list(limits={"pages": 3})
 
     assert {reading.short(item.item) for item in listing.items} == {"/", "/new1", "/new2", "/a", "/b"}
-    assert listing.skipped == ("what lies beyond 3 pages",)
+    assert listing.skipped == {"what lies beyond 3 pages": "a source has no more"}
 
 
 def test_a_sitemap_and_an_index_of_sitemaps(site: Site, reading: Reading) -> None:
@@ -237,7 +237,7 @@ def test_a_sitemap_and_an_index_of_sitemaps(site: Site, reading: Reading) -> Non
     listing = reading.list(sitemap=f"{at}/sitemap.xml")
 
     assert {reading.short(item.item) for item in listing.items} == {"/a", "/b", "/c"}
-    assert listing.skipped == ("http://elsewhere.example/x",)
+    assert listing.skipped == {"http://elsewhere.example/x": "not on a host of the source"}
     site.pages["/one.xml"] = sitemap(f"{at}/a")
     assert reading.listed(sitemap=f"{at}/sitemap.xml") == {"/a", "/c"}
 
