@@ -89,6 +89,13 @@ class Freshness(Protocol):
         """The documents (by id) that have changed since they were read; may read files, so only what is cited."""
 
 
+def as_they_are(hits: Sequence[Hit], freshness: Freshness) -> list[Hit]:
+    """The hits whose files are still there, those whose files have changed marked so. Blocking: it may read files."""
+    standing = freshness.standing(hits)
+    changed = freshness.changed(standing)
+    return [replace(hit, changed=hit.document_id in changed) for hit in standing]
+
+
 class _Declined:
     """The model says that the passages do not answer the question."""
 
@@ -212,10 +219,14 @@ class Assistant:
         return self._model.state()
 
     async def search(self, text: str, *, principal: Principal, k: int = 10) -> list[Hit]:
-        """The `k` best passages; raises BadQuestion."""
+        """The `k` best passages, fewer where files are gone; those of changed files are marked. Raises BadQuestion."""
         check_question(text)
-        found = await self._bridge.run(lambda: self._found(text, principal=principal, k=k))
-        return list(found.hits)
+
+        def work() -> list[Hit]:
+            hits = self._searcher.search(text, principal=principal, k=k).hits
+            return as_they_are(hits, self._freshness) if self._freshness else list(hits)
+
+        return await self._bridge.run(work)
 
     async def document(self, document_id: str, *, principal: Principal) -> StoredDocument:
         """A whole document, so that a citation can be opened at its place; raises NotFound."""

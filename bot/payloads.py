@@ -89,6 +89,7 @@ class HitPayload(BaseModel):
     end: int
     text: str
     score: float
+    changed: bool = Field(description="The file has changed since it was read, or cannot be looked at now.")
 
 
 class SearchPayload(BaseModel):
@@ -162,4 +163,5 @@ def _hit(hit: Hit) -> HitPayload:
         end=hit.end,
         text=hit.text,
         score=hit.score,
+        changed=hit.changed,
     )

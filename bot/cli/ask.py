@@ -18,6 +18,7 @@ from bot.cli.options import AsName, Config, DataDir, Groups, Json, Jsonl, settin
 if TYPE_CHECKING:
     from bot.answers import Answer
     from bot.assistant import Assistant
+    from retrieval.documents import Hit
 
 StyleOption = Annotated[
     str | None,
@@ -78,6 +79,7 @@ def search(
     config: Config = None,
 ) -> None:
     """Find passages, best first, without answering."""
+    from bot.assistant import as_they_are
     from bot.identity import local_principal
     from bot.payloads import search_payload
     from bot.wiring import open_kura
@@ -87,9 +89,12 @@ def search(
     principal = local_principal(as_name, group or ())
     with open_kura(chosen, holder="kura search") as kura:
 
+        def hits(text: str) -> list[Hit]:
+            found = kura.searcher.search(_checked(text), principal=principal, k=k)
+            return as_they_are(found.hits, kura.freshness)
+
         def found(id_: str, text: str) -> dict[str, Any]:
-            hits = kura.searcher.search(_checked(text), principal=principal, k=k).hits
-            return search_payload(id_, text, hits).model_dump(mode="json")
+            return search_payload(id_, text, hits(text)).model_dump(mode="json")
 
         if jsonl is not None:
             raise typer.Exit(_each_line(jsonl, found))
@@ -99,7 +104,7 @@ def search(
         if as_json:
             print_json(found(uuid4().hex, question or ""))
         else:
-            print_hits(out(), kura.searcher.search(_checked(question or ""), principal=principal, k=k).hits)
+            print_hits(out(), hits(question or ""), question or "")
 
 
 def show(

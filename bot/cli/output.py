@@ -73,13 +73,15 @@ def print_sources(console: Console, answer: Answer) -> None:
         )
 
 
-def print_hits(console: Console, hits: Sequence[Hit]) -> None:
+def print_hits(console: Console, hits: Sequence[Hit], question: str = "") -> None:
     """Passages found by a search, best first."""
     for n, hit in enumerate(hits, 1):
         head = Text(f"{n:>2}. ", style="cyan")
         head.append(printable(" › ".join((hit.title, *_new(hit.title, hit.heading)))), style="bold")
         head.append(f"  {printable(place(hit.address, hit.line, hit.page))}", style="dim")
         head.append(f"  {hit.score:.3f}", style="dim")
+        if hit.changed:
+            head.append(f"  ({phrases.changed(question)})", style="yellow")
         console.print(head)
         console.print(printable(hit.text))
         console.print()

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bot.bridge import Bridge
     from bot.ingesting import Ingesting, IngestRequest
     from bot.reporting import ReportPayload, ReportStore
+    from ingest.freshness import Freshness
     from ingest.reports import Progress
     from retrieval.index import Index
     from retrieval.search import Searcher
@@ -75,11 +76,17 @@ class Kura:
         return Searcher(self.index)
 
     @cached_property
+    def freshness(self) -> Freshness:
+        """Looks at the files that hits come from."""
+        from ingest.freshness import freshness
+
+        return freshness(self.index)
+
+    @cached_property
     def assistant(self) -> Assistant:
         from bot.assistant import Assistant
         from bot.store import ConversationStore
         from bot.wiring.models import answer_model
-        from ingest.freshness import freshness
 
         model = answer_model(self.settings, self.closing, style=self._style, alone=self._alone)
         store = ConversationStore(self.settings.data_dir)
@@ -90,7 +97,7 @@ class Kura:
             store=store,
             bridge=self._bridge,
             model=model,
-            freshness=freshness(self.index),
+            freshness=self.freshness,
         )
 
     @cached_property

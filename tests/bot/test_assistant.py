@@ -376,6 +376,13 @@ def test_a_file_that_is_gone_is_neither_quoted_nor_named(make_assistant: Make) -
     assert all(hit.title != "Travel policy" for hit in asyncio.run(assistant.search(HOTEL, principal=SOMEBODY)))
 
 
+def test_a_passage_of_a_changed_file_is_marked_in_a_search(make_assistant: Make) -> None:
+    freshness = ScriptedFreshness(changed="travel.md")
+    hits = asyncio.run(make_assistant(freshness=freshness).search(HOTEL, principal=SOMEBODY))
+    assert {hit.title: hit.changed for hit in hits} == {"Travel policy": True, "休暇規程": False}
+    assert threading.main_thread() not in freshness.threads
+
+
 @pytest.mark.parametrize("prose", ["", "In Europe the hotel limit is 180 EUR per night [1]."])
 def test_a_citation_of_a_changed_file_is_marked_in_either_style(make_assistant: Make, prose: str) -> None:
     freshness = ScriptedFreshness(changed="travel.md")

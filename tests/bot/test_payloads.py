@@ -76,6 +76,7 @@ def test_a_search_has_the_fields_that_programs_outside_read() -> None:
                 "end": 59,
                 "text": "The cap is 180 EUR.",
                 "score": 0.9,
+                "changed": False,
             }
         ],
     }

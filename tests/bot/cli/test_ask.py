@@ -63,6 +63,19 @@ def test_a_search_gives_passages_in_the_agreed_shape(kura: Kura, ingested: Path)
     assert "Travel policy › Hotels" in kura("search", "hotel limit").out
 
 
+def test_a_search_marks_what_has_changed_and_drops_what_is_gone(kura: Kura, ingested: Path) -> None:
+    before = kura("search", "--json", HOTEL).json["hits"]
+    assert {hit["title"]: hit["changed"] for hit in before} == {"Travel policy": False, "休暇規程": False}
+    assert "has changed since" not in kura("search", HOTEL).out
+    (ingested / "休暇.md").unlink()
+    with (ingested / "travel.md").open("a", encoding="utf-8") as file:
+        file.write("Taxis are not paid.\n")
+    after = kura("search", "--json", HOTEL).json["hits"]
+    assert {hit["title"]: hit["changed"] for hit in after} == {"Travel policy": True}
+    assert "(the file has changed since it was read)" in kura("search", HOTEL).out
+    assert "(the file has changed since it was read)" in kura("ask", HOTEL).out
+
+
 def test_a_file_of_questions_is_answered_in_order(kura: Kura, ingested: Path, tmp_path: Path) -> None:
     lines = [{"id": "b", "question": HOTEL}, {"id": "a", "question": "有給休暇は何日付与されますか。"}]
     file = tmp_path / "questions.jsonl"
