@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ingest.errors import TooMuchGone
 
 if TYPE_CHECKING:
+    from ingest.sources import SourceItem
     from retrieval.access import Readers
     from retrieval.authority import Known
 
@@ -60,6 +61,18 @@ def plan(listed: Mapping[str, str], known: Mapping[str, Known], readers: Readers
         remove=tuple(item for item in gone if item not in moved),
         unchanged=tuple(sorted(item for item in same if known[item].readers == readers)),
     )
+
+
+def repointed(items: Iterable[SourceItem], known: Mapping[str, Known], replaced: Collection[str]) -> dict[str, str]:
+    """The address of each document (by its id) that stays as it is and is found elsewhere now, as after a change of settings.
+
+    What is `replaced` gets its address together with its text. Pure.
+    """
+    return {
+        known[one.item].document_id: one.address
+        for one in items
+        if one.item in known and one.address != known[one.item].address and one.item not in replaced
+    }
 
 
 def check_share(source: str, going: int, known: int, most: float, before: int = 0) -> None:

@@ -15,7 +15,7 @@ from hashlib import sha256
 from ingest.errors import DocumentError, SourceError, TooMuchGone
 from ingest.feeds import Feed, Listed, lies_inside, made_by_recipe, stored_source
 from ingest.parsing import Parsed, Parser, ParseRequest
-from ingest.planning import MOST_REMOVED, SyncPlan, check_share, plan
+from ingest.planning import MOST_REMOVED, SyncPlan, check_share, plan, repointed
 from ingest.reports import Progress, Stages, SyncReport
 from ingest.sources import Content, Listing, SourceItem
 from retrieval import authority, generations
@@ -245,6 +245,7 @@ class Ingestor:
         with writing(self.index.engine) as connection:
             source_id = authority.put_source(connection, feed.name, feed.source.root, feed.readers, feed.kind)
             authority.set_source_versions(connection, looked.seen)
+            authority.set_addresses(connection, repointed(items.values(), known, set(todo.replace)))
         # 2. Removal and re-permission: no model is touched, and they are done whatever happens later.
         with _timed(tally.stages, "writing"):
             self.index.set_readers([known[item].document_id for item in todo.repermit], feed.readers)

@@ -47,6 +47,8 @@ class Known:
     version_id: int
     source_version: str
     """What the source said of the bytes; see `ingest/sources`."""
+    address: str = ""
+    """What people open."""
 
 
 def now() -> str:
@@ -171,15 +173,16 @@ def manifest(connection: Connection, source_id: int, generation: int) -> dict[st
     """The items of a source that are live in a generation."""
     sets = reader_sets(connection)
     statement = sql(
-        "SELECT d.item, d.id, v.content_sha256, v.recipe, d.reader_set_id, v.id AS version_id, v.source_version"
+        "SELECT d.item, d.id, v.content_sha256, v.recipe, d.reader_set_id, v.id AS version_id, v.source_version,"
+        " d.address"
         " FROM documents d JOIN live l ON l.document_id = d.id AND l.generation_id = :generation"
         " JOIN versions v ON v.id = l.version_id WHERE d.source_id = :source"
     )
     rows = connection.execute(statement, {"source": source_id, "generation": generation}).all()
     # unpacked by place: this is most of the cost of a source in which nothing changed
     return {
-        item: Known(document, content, recipe, sets[reader_set], version, said)
-        for item, document, content, recipe, reader_set, version, said in rows
+        item: Known(document, content, recipe, sets[reader_set], version, said, address)
+        for item, document, content, recipe, reader_set, version, said, address in rows
     }
 
 
@@ -194,6 +197,13 @@ def set_source_versions(connection: Connection, seen: Mapping[int, str]) -> None
     if seen:
         values = [{"id": version, "seen": said} for version, said in seen.items()]
         connection.execute(sql("UPDATE versions SET source_version = :seen WHERE id = :id"), values)
+
+
+def set_addresses(connection: Connection, addresses: Mapping[str, str]) -> None:
+    """Let documents (by id) be found at other addresses, in every generation."""
+    if addresses:
+        values = [{"id": document, "address": address} for document, address in addresses.items()]
+        connection.execute(sql("UPDATE documents SET address = :address WHERE id = :id"), values)
 
 
 # --- writing a version -----------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from ingest.folders import Folders
 from ingest.loaders import parse
 from ingest.sources import Content, SourceItem
 from ingest.sources.folder import FolderSource
+from ingest.sources.git import GitSource
 from ingest.sync import Ingestor
 from ingest.verification import verify_sources
 from retrieval.building import Builder
@@ -22,6 +23,7 @@ from retrieval.checking import stored_sources
 from retrieval.documents import Document
 from retrieval.index import Index
 from retrieval.search import Searcher
+from tests.ingest.sources.test_git import Repository
 from tests.ingest.sources.zips import write_zip
 from tests.ingest.test_sync import ALL, HR, IN_HR, SOMEBODY, docs, index, ingest, titles
 
@@ -239,6 +241,21 @@ def test_a_change_of_language_reaches_unchanged_documents(index: Index, docs: Pa
     report = ingestor.sync(Feed("docs", "folder", FolderSource(docs), ALL, "ja"))
     assert len(report.replaced) == 2
     assert Searcher(index).search("hotel", principal=SOMEBODY, k=1).hits[0].language == "ja"
+
+
+def test_a_changed_link_reaches_documents_that_did_not_change(index: Index, tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "origin")
+    repository.commit({"travel.md": "# Travel\n\nThe hotel limit is 180 EUR a night.\n"})
+
+    def wiki(link: str) -> Feed:
+        return Feed("wiki", "git", GitSource(str(repository.path), link=link, cache=tmp_path / "cache"), ALL)
+
+    Ingestor(index, InlineParser()).sync(wiki("https://old.example.com/{commit}/{path}"))
+    never = InlineParser(lambda *_: pytest.fail("parsed again"))
+    report = Ingestor(index, never).sync(wiki("https://git.example.com/{path}"))
+    assert (report.unchanged, report.embedded) == (1, 0)
+    (hit,) = Searcher(index).search("hotel limit", principal=SOMEBODY, k=1).hits
+    assert hit.address == "https://git.example.com/travel.md"
 
 
 def test_a_name_of_another_source_or_kind_is_refused(index: Index, docs: Path, tmp_path: Path) -> None:
