@@ -38,6 +38,8 @@ class Citation:
     end: int
     changed: bool = False
     """The file has changed since it was read, or cannot be looked at now."""
+    source_kind: str = ""
+    """Of the source it came from: "folder", "upload", ..."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Nearest:
     document_id: str
     title: str
     address: str
+    source_kind: str = ""
 
 
 @dataclass(frozen=True, slots=True)

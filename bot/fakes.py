@@ -27,6 +27,7 @@ class ScriptedDocument:
     address: str
     language: str
     text: str
+    source_kind: str = ""
 
 
 class ScriptedAssistant:

@@ -16,6 +16,8 @@ from retrieval.documents import Hit
 
 HEADING_SEPARATOR = " › "
 
+_ADDRESS = "The path or link of the source document; of an upload, the path of its text on this server."
+
 
 class CitationPayload(BaseModel):
     """A cited span: `quote` is the document's text from `start` to `end`, to the character."""
@@ -25,7 +27,7 @@ class CitationPayload(BaseModel):
     chunk_id: str
     title: str
     heading: str = Field(description="The headings the span stands under, outermost first, joined by ' › '.")
-    address: str = Field(description="The path or link of the source document.")
+    address: str = Field(description=_ADDRESS)
     line: int = Field(description="1-based line of the document's text.")
     page: int | None = Field(description="1-based page, if the document has pages.")
     quote: str
@@ -39,7 +41,7 @@ class NearestPayload(BaseModel):
 
     document_id: str
     title: str
-    address: str
+    address: str = Field(description=_ADDRESS)
 
 
 class UsagePayload(BaseModel):
@@ -81,7 +83,7 @@ class HitPayload(BaseModel):
     chunk_id: str
     title: str
     heading: str
-    address: str
+    address: str = Field(description=_ADDRESS)
     language: str
     line: int
     page: int | None
@@ -98,6 +100,11 @@ class SearchPayload(BaseModel):
     id: str
     question: str
     hits: list[HitPayload]
+
+
+def public_address(document_id: str, address: str, source_kind: str) -> str:
+    """What opens a document. Uploads lie where only the server looks: they are opened there, by whoever may read them."""
+    return f"/v1/documents/{document_id}" if source_kind == "upload" else address
 
 
 def answer_payload(answer: Answer) -> AnswerPayload:
@@ -124,7 +131,11 @@ def answer_payload(answer: Answer) -> AnswerPayload:
 
 def nearest_payload(near: Nearest) -> NearestPayload:
     """The JSON shape of a document that came near."""
-    return NearestPayload(document_id=near.document_id, title=near.title, address=near.address)
+    return NearestPayload(
+        document_id=near.document_id,
+        title=near.title,
+        address=public_address(near.document_id, near.address, near.source_kind),
+    )
 
 
 def search_payload(id: str, question: str, hits: Sequence[Hit]) -> SearchPayload:  # noqa: A002  the JSON's own name
@@ -139,7 +150,7 @@ def _citation(citation: Citation) -> CitationPayload:
         chunk_id=citation.chunk_id,
         title=citation.title,
         heading=HEADING_SEPARATOR.join(citation.heading),
-        address=citation.address,
+        address=public_address(citation.document_id, citation.address, citation.source_kind),
         line=citation.line,
         page=citation.page,
         quote=citation.quote,
@@ -155,7 +166,7 @@ def _hit(hit: Hit) -> HitPayload:
         chunk_id=hit.chunk_id,
         title=hit.title,
         heading=HEADING_SEPARATOR.join(hit.heading),
-        address=hit.address,
+        address=public_address(hit.document_id, hit.address, hit.source_kind),
         language=hit.language,
         line=hit.line,
         page=hit.page,

@@ -31,6 +31,7 @@ def cite(n: int, hit: Hit, start: int, end: int) -> Citation:
         quote=quote,
         start=start,
         end=end,
+        source_kind=hit.source_kind,
     )
 
 
@@ -61,7 +62,7 @@ def nearest(hits: Sequence[Hit]) -> tuple[Nearest, ...]:
     """The documents of the best hits, each once."""
     found: dict[str, Nearest] = {}
     for hit in hits:
-        found.setdefault(hit.document_id, Nearest(hit.document_id, hit.title, hit.address))
+        found.setdefault(hit.document_id, Nearest(hit.document_id, hit.title, hit.address, hit.source_kind))
     return tuple(found.values())[:MOST_NEAREST]
 
 

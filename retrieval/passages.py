@@ -25,6 +25,7 @@ class StoredDocument:
     address: str
     language: str
     text: str
+    source_kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,11 @@ def readable(connection: Connection, *, principal: Principal) -> ReaderSets:
 
 
 _LIVE = "live l JOIN versions v ON v.id = l.version_id JOIN documents d ON d.id = l.document_id AND l.generation_id = :generation"
+_KIND = "(SELECT kind FROM sources WHERE id = d.source_id) AS source_kind"
 _CHUNK = (
     "c.id, c.key, d.id AS document_id, v.title, d.address, v.language, c.heading, c.line, c.page, c.start,"
     ' c."end" AS "end", substr(v.text, c.start + 1, c."end" - c.start) AS text, v.source_version,'
-    " (SELECT kind FROM sources WHERE id = d.source_id) AS source_kind"
+    f" {_KIND}"
 )
 
 
@@ -95,12 +97,12 @@ def document(
 ) -> StoredDocument | None:
     """A live document, or None if there is none or it may not be read."""
     statement = sql(
-        f"SELECT d.id, v.title, d.address, v.language, v.text FROM {_LIVE}"
+        f"SELECT d.id, v.title, d.address, v.language, v.text, {_KIND} FROM {_LIVE}"
         " WHERE d.id = :id AND d.reader_set_id IN :sets"
     ).bindparams(bindparam("sets", expanding=True))
     values = {"id": document_id, "generation": generation, "sets": list(readable)}
     row = connection.execute(statement, values).first()
-    return None if row is None else StoredDocument(row.id, row.title, row.address, row.language, row.text)
+    return None if row is None else StoredDocument(**row._mapping)
 
 
 def _stored_chunk(row: Row[tuple[object, ...]]) -> StoredChunk:

@@ -121,6 +121,7 @@ def show(
     """Print a document's stored text, or the span a citation names: to check a quote to the character."""
     from bot.cli.output import print_json, printable
     from bot.identity import local_principal
+    from bot.payloads import public_address
     from bot.wiring import open_kura
 
     chosen = settings(context, data_dir, config)
@@ -128,7 +129,8 @@ def show(
         document = kura.searcher.document(document_id, principal=local_principal(as_name, group or ()))
     text = document.text[start:end]
     if as_json:
-        print_json({"document_id": document.id, "title": document.title, "address": document.address, "text": text})
+        address = public_address(document.id, document.address, document.source_kind)
+        print_json({"document_id": document.id, "title": document.title, "address": address, "text": text})
     else:
         sys.stdout.write(printable(text) + "\n" if sys.stdout.isatty() else text)
 

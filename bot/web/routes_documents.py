@@ -6,7 +6,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 
-from bot.payloads import SearchPayload, search_payload
+from bot.payloads import SearchPayload, public_address, search_payload
 from bot.web.bodies import SearchRequest
 from bot.web.callers import Caller, json_only
 from bot.web.disconnects import while_connected
@@ -44,7 +44,7 @@ def documents_router(*, assistant: Assistant, caller: Caller) -> APIRouter:
         return DocumentPayload(
             document_id=found.id,
             title=found.title,
-            address=found.address,
+            address=public_address(found.id, found.address, found.source_kind),
             language=found.language,
             text=found.text,
         )

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import bot
 from bot.answers import Answer, Citation, Nearest, Timings, Usage
 from bot.payloads import answer_payload, search_payload
+from bot.quoting import cite, nearest
 from retrieval.documents import Hit
 
 CITATION = Citation(1, "d1", "c7", "Travel", ("Trips", "Hotels"), "travel.md", 12, 3, "The cap is 180 EUR.", 40, 59)
@@ -80,6 +82,20 @@ def test_a_search_has_the_fields_that_programs_outside_read() -> None:
             }
         ],
     }
+
+
+def test_an_upload_is_opened_on_the_server_and_where_it_lies_is_not_told() -> None:
+    path = "/srv/kura/uploads/letters-1f/rules.pdf"
+    hit = Hit("d1", "c", "Rules", (), path, "en", 1, None, 0, 4, "Text", 1.0, 1.0, None, "upload")
+    citation, near = cite(1, hit, 0, 4), nearest([hit])
+    payloads = (
+        answer_payload(replace(ANSWER, citations=(citation,), nearest=near)).model_dump(),
+        search_payload("s", "q", [hit]).model_dump(),
+    )
+    assert "/srv" not in str(payloads)
+    assert str(payloads).count("'/v1/documents/d1'") == 3
+    elsewhere = replace(hit, address="/srv/docs/rules.pdf", source_kind="folder")
+    assert search_payload("s", "q", [elsewhere]).hits[0].address == "/srv/docs/rules.pdf"
 
 
 def test_json_text_stays_japanese() -> None:

@@ -76,6 +76,23 @@ def test_a_search_marks_what_has_changed_and_drops_what_is_gone(kura: Kura, inge
     assert "(the file has changed since it was read)" in kura("ask", HOTEL).out
 
 
+def test_no_answer_tells_where_an_upload_lies(kura: Kura, tmp_path: Path) -> None:
+    Path("kura.toml").write_text('[[sources]]\nname = "letters"\nkind = "upload"\n')
+    assert kura("ingest").code == 0  # nothing is there yet: the folder is made
+    (folder,) = (tmp_path / "data" / "uploads").iterdir()
+    (folder / "travel.md").write_text("# Travel\n\nThe hotel limit is 180 EUR per night in Europe.\n")
+    (folder / "canteen.md").write_text("# Canteen\n\nIt opens at noon.\n")
+    assert kura("ingest").code == 0
+    citation = kura("ask", "--json", HOTEL).json["citations"][0]
+    assert citation["address"] == f"/v1/documents/{citation['document_id']}"
+    outs = [kura(*command, "--json").out for command in (["ask", HOTEL], ["ask", "Who won?"], ["search", HOTEL])]
+    outs.append(kura("show", citation["document_id"], "--json").out)
+    assert all("/v1/documents/" in out and str(tmp_path) not in out for out in outs)
+    (folder / "travel.md").unlink()
+    # where it lies is still known inside
+    assert {hit["title"] for hit in kura("search", "--json", HOTEL).json["hits"]} == {"Canteen"}
+
+
 def test_a_file_of_questions_is_answered_in_order(kura: Kura, ingested: Path, tmp_path: Path) -> None:
     lines = [{"id": "b", "question": HOTEL}, {"id": "a", "question": "有給休暇は何日付与されますか。"}]
     file = tmp_path / "questions.jsonl"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from starlette.testclient import TestClient
 
@@ -44,6 +45,16 @@ def test_a_document_is_shown_to_the_character(site: Site) -> None:
         "language": "ja",
         "text": PAY.text,
     }
+
+
+def test_an_uploaded_document_is_at_its_own_address_for_those_who_may_read_it(site: Site) -> None:
+    upload = replace(PAY, address="/srv/kura/uploads/pay.md", source_kind="upload")
+    client = site(ScriptedAssistant(documents={upload: frozenset({"hr"})}))
+    hr = {"Authorization": "Bearer hr"}
+    shown = client.get("/v1/documents/d1", headers=hr).json()
+    assert client.get(shown["address"], headers=hr).json() == shown
+    assert "/srv" not in str(shown)
+    assert client.get(shown["address"]).status_code == 404
 
 
 def test_a_document_that_may_not_be_read_looks_like_one_that_is_not_there(site: Site) -> None:
