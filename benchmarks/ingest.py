@@ -180,12 +180,12 @@ def ingesting(data: Path, workers: int) -> Iterator:
     from ingest.folders import Folders
     from ingest.parsing import ChildParser
     from ingest.sync import Ingestor
-    from models.embedders import WordLlamaEmbeddings
+    from models.embedders import StarterEmbedder
     from retrieval.index import Index
 
     data.mkdir(exist_ok=True)
     parser = ChildParser(workers=workers)
-    index = Index(data, WordLlamaEmbeddings(), recipe=recipe())
+    index = Index(data, StarterEmbedder(), recipe=recipe())
     yield Folders(Ingestor(index, parser)), index
     parser.close()
     index.close()
@@ -209,7 +209,7 @@ def plain_recipe(data: str, docs: str) -> dict:
     from langchain_core.documents import Document
     from langchain_text_splitters import RecursiveCharacterTextSplitter
 
-    from models.embedders import WordLlamaEmbeddings
+    from models.langchain_embeddings import WordLlamaEmbeddings
 
     started = time.perf_counter()
     loaded = [Document(path.read_text(), metadata={"source": str(path)}) for path in sorted(Path(docs).rglob("*.md"))]

@@ -1,25 +1,25 @@
-"""Embedders: what retrieval asks of one, the starter that is installed with Kura, and any LangChain one under a name.
+"""Embedders: what retrieval asks of one, and the starter that is installed with Kura.
 
-Knows no index. Vectors are unit norm, so that a dot product is a cosine.
+Knows no index, and not LangChain (`models/langchain_embeddings.py`), which takes half a second to import. Vectors are unit
+norm, so that a dot product is a cosine.
 """
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import hashlib
 import importlib.util
 import logging
 import math
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from langchain_core.embeddings import Embeddings
-
 from models import gguf
-from models.errors import EngineFailed, ModelConfigError, ModelFileError
+from models.errors import EngineFailed, ModelFileError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,7 +53,7 @@ class Embedder(Protocol):
     async def aembed_query(self, text: str) -> list[float]: ...
 
 
-class WordLlamaEmbeddings(Embeddings):
+class StarterEmbedder:
     """The starter: the mean of static token vectors (WordLlama l2_supercat, MIT), 256 dimensions, English.
 
     Loaded at first use, offline, from the files inside the package. A text without any token gets a vector too.
@@ -84,6 +84,12 @@ class WordLlamaEmbeddings(Embeddings):
 
     def embed_query(self, text: str) -> list[float]:
         return self.embed_documents([text])[0]
+
+    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
+        return await asyncio.to_thread(self.embed_documents, texts)
+
+    async def aembed_query(self, text: str) -> list[float]:
+        return await asyncio.to_thread(self.embed_query, text)
 
     def _loaded(self) -> tuple[Any, _Words]:
         with self._loading:
@@ -117,39 +123,6 @@ def _tokens(text: str, words: _Words) -> list[int]:
     """
     whole = "<" in text or "▁" in text or "  " in text or text[:1] == " " or text[-1:] == " "
     return list(chain.from_iterable(map(words.__getitem__, [text] if whole else text.split(" "))))
-
-
-class NamedEmbeddings(Embeddings):
-    """Any LangChain `Embeddings` as an `Embedder`. The name must change whenever its vectors would."""
-
-    def __init__(self, embeddings: Embeddings, *, name: str, languages: Iterable[str] = ()) -> None:
-        if not name:
-            raise ModelConfigError("An embedder needs a name that tells its vectors from others; set one.")
-        self._embeddings = embeddings
-        self._name = name
-        self.languages = frozenset(languages)
-
-    @functools.cached_property
-    def dimensions(self) -> int:
-        """Found by embedding one word."""
-        return len(self._embeddings.embed_query("dimensions"))
-
-    @property
-    def fingerprint(self) -> str:
-        digest = hashlib.sha256(self._name.encode()).hexdigest()[:12]
-        return f"{type(self._embeddings).__name__}-{self.dimensions}-{digest}"
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        return [unit(vector) for vector in self._embeddings.embed_documents(texts)]
-
-    def embed_query(self, text: str) -> list[float]:
-        return unit(self._embeddings.embed_query(text))
-
-    async def aembed_documents(self, texts: list[str]) -> list[list[float]]:
-        return [unit(vector) for vector in await self._embeddings.aembed_documents(texts)]
-
-    async def aembed_query(self, text: str) -> list[float]:
-        return unit(await self._embeddings.aembed_query(text))
 
 
 def unit(vector: Sequence[float] | np.ndarray) -> list[float]:

@@ -12,8 +12,8 @@ from pydantic import ValidationError
 
 from bot.errors import SettingsError
 from bot.settings_file import MASK, is_secret, masked
-from models.embedders import NamedEmbeddings
 from models.errors import EngineFailed, ModelError
+from models.langchain_embeddings import NamedEmbeddings
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel

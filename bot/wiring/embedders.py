@@ -11,9 +11,8 @@ from hashlib import sha256
 from bot.errors import SettingsError
 from bot.settings import EmbedderSettings, Settings
 from bot.settings_file import is_secret, masked
-from bot.wiring.components import ComponentEmbeddings, make_component
 from models.cores import available_cores
-from models.embedders import Embedder, WordLlamaEmbeddings
+from models.embedders import Embedder, StarterEmbedder
 from models.library import Library
 
 LIBRARY = "models"
@@ -38,10 +37,12 @@ def make_embedder(settings: Settings) -> Embedder:
     if chosen.component:
         from langchain_core.embeddings import Embeddings
 
+        from bot.wiring.components import ComponentEmbeddings, make_component
+
         component = make_component(chosen.component, chosen.arguments, Embeddings, "embedder.component")
         return ComponentEmbeddings(component, name=_component_name(settings), languages=chosen.languages)
     if chosen.path is None and not chosen.name:
-        return WordLlamaEmbeddings()
+        return StarterEmbedder()
     from models.llamacpp_embed import LlamaEmbeddings
 
     if chosen.path is None:

@@ -9,10 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from langchain_core.embeddings import Embeddings
 
-from models.embedders import Embedder, NamedEmbeddings, WordLlamaEmbeddings, _tokens, unit
-from models.errors import ModelConfigError, ModelFileError
+from models.embedders import Embedder, StarterEmbedder, _tokens, unit
+from models.errors import ModelFileError
 from models.fakes import HashingEmbeddings
 
 
@@ -24,23 +23,13 @@ def norm(vector: list[float]) -> float:
     return math.sqrt(dot(vector, vector))
 
 
-class Doubling(Embeddings):
-    """Vectors that are not of unit norm."""
-
-    def embed_documents(self, texts: list[str]) -> list[list[float]]:
-        return [[2.0 * len(text), 0.0, 0.0] for text in texts]
-
-    def embed_query(self, text: str) -> list[float]:
-        return [0.0, 2.0, 2.0]
-
-
 @pytest.fixture(scope="module")
-def starter() -> WordLlamaEmbeddings:
-    return WordLlamaEmbeddings()
+def starter() -> StarterEmbedder:
+    return StarterEmbedder()
 
 
 @pytest.mark.real
-def test_starter_gives_unit_vectors_of_256_numbers_in_order(starter: WordLlamaEmbeddings) -> None:
+def test_starter_gives_unit_vectors_of_256_numbers_in_order(starter: StarterEmbedder) -> None:
     texts = [f"paragraph number {number}" for number in range(600)]
     vectors = starter.embed_documents(texts)
 
@@ -51,7 +40,7 @@ def test_starter_gives_unit_vectors_of_256_numbers_in_order(starter: WordLlamaEm
 
 
 @pytest.mark.real
-def test_starter_puts_related_texts_nearer(starter: WordLlamaEmbeddings) -> None:
+def test_starter_puts_related_texts_nearer(starter: StarterEmbedder) -> None:
     hotel, same, other = starter.embed_documents(
         ["The hotel costs 180 euros", "price of a night's lodging", "the database uses locks"]
     )
@@ -61,7 +50,7 @@ def test_starter_puts_related_texts_nearer(starter: WordLlamaEmbeddings) -> None
 
 @pytest.mark.real
 @pytest.mark.parametrize("text", ["", " ", "\n", "\x00", "🙂", "経費精算", "a" * 200_000])
-def test_starter_gives_every_text_a_valid_vector(starter: WordLlamaEmbeddings, text: str) -> None:
+def test_starter_gives_every_text_a_valid_vector(starter: StarterEmbedder, text: str) -> None:
     vectors = starter.embed_documents(["before", text, "after"])
 
     assert all(abs(norm(vector) - 1) < 1e-5 for vector in vectors)
@@ -69,7 +58,7 @@ def test_starter_gives_every_text_a_valid_vector(starter: WordLlamaEmbeddings, t
 
 
 @pytest.mark.real
-def test_starter_agrees_with_its_library(starter: WordLlamaEmbeddings) -> None:
+def test_starter_agrees_with_its_library(starter: StarterEmbedder) -> None:
     texts = ["The hotel cap is 180 EUR.", "経費"]
     ours = starter.embed_documents(texts)  # first: it imports the library without its logging
     import wordllama
@@ -88,7 +77,7 @@ def test_starter_agrees_with_its_library(starter: WordLlamaEmbeddings) -> None:
         "the the THE the. (the)", "1,200 3.14 a-b_c", "nul\0 in it", "\u00a0no break",
     ],
 )  # fmt: skip
-def test_starter_tokenises_word_by_word_as_it_does_the_whole(starter: WordLlamaEmbeddings, text: str) -> None:
+def test_starter_tokenises_word_by_word_as_it_does_the_whole(starter: StarterEmbedder, text: str) -> None:
     model, words = starter._loaded()
     whole = model.tokenizer.encode(text, add_special_tokens=False).ids
     for _ in range(2):  # unknown words, then known ones
@@ -96,7 +85,7 @@ def test_starter_tokenises_word_by_word_as_it_does_the_whole(starter: WordLlamaE
 
 
 def test_starter_has_the_same_fingerprint_in_another_process() -> None:
-    program = "from models.embedders import WordLlamaEmbeddings; print(WordLlamaEmbeddings().fingerprint)"
+    program = "from models.embedders import StarterEmbedder; print(StarterEmbedder().fingerprint)"
     done = subprocess.run(
         [sys.executable, "-c", program],
         cwd=Path(__file__).parents[2],
@@ -105,15 +94,15 @@ def test_starter_has_the_same_fingerprint_in_another_process() -> None:
         timeout=60,
         check=True,
     )
-    assert done.stdout.strip() == WordLlamaEmbeddings().fingerprint
+    assert done.stdout.strip() == StarterEmbedder().fingerprint
     assert done.stdout.startswith("wordllama-256-")
 
 
 @pytest.mark.real
 def test_loading_the_starter_leaves_the_root_logger_as_it_was() -> None:
     program = (
-        "import logging; from models.embedders import WordLlamaEmbeddings\n"
-        "WordLlamaEmbeddings().embed_query('a'); print(logging.root.handlers, logging.root.level)"
+        "import logging; from models.embedders import StarterEmbedder\n"
+        "StarterEmbedder().embed_query('a'); print(logging.root.handlers, logging.root.level)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -129,30 +118,7 @@ def test_loading_the_starter_leaves_the_root_logger_as_it_was() -> None:
 def test_a_missing_starter_is_one_clear_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     with pytest.raises(ModelFileError, match="install the package wordllama"):
-        _ = WordLlamaEmbeddings().fingerprint
-
-
-def test_any_langchain_embeddings_become_an_embedder_under_a_name() -> None:
-    embedder: Embedder = NamedEmbeddings(Doubling(), name="doubling v1", languages=["en", "ja"])
-
-    assert embedder.dimensions == 3
-    assert embedder.languages == {"en", "ja"}
-    assert embedder.embed_documents(["ab", ""]) == [[1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]
-    assert embedder.embed_query("ab") == pytest.approx([0.0, 0.5**0.5, 0.5**0.5])
-    assert asyncio.run(embedder.aembed_documents(["ab"])) == [[1.0, 0.0, 0.0]]
-    assert asyncio.run(embedder.aembed_query("ab")) == embedder.embed_query("ab")
-
-
-def test_fingerprints_of_two_names_differ_and_one_name_keeps_its_own() -> None:
-    one, same, other = (NamedEmbeddings(Doubling(), name=name).fingerprint for name in ("a", "a", "b"))
-
-    assert one == same
-    assert one != other
-
-
-def test_an_embedder_without_a_name_is_refused() -> None:
-    with pytest.raises(ModelConfigError, match="name"):
-        NamedEmbeddings(Doubling(), name="")
+        _ = StarterEmbedder().fingerprint
 
 
 @pytest.mark.parametrize("broken", [[0.0, 0.0], [float("nan"), 1.0], [float("inf"), 1.0]])
@@ -161,6 +127,17 @@ def test_a_vector_without_a_direction_becomes_a_valid_one(broken: list[float]) -
 
 
 def test_the_starter_and_the_fake_are_embedders() -> None:
-    embedders: list[Embedder] = [WordLlamaEmbeddings(), HashingEmbeddings()]
+    embedders: list[Embedder] = [StarterEmbedder(), HashingEmbeddings()]
 
     assert [embedder.dimensions for embedder in embedders] == [256, 64]
+
+
+def test_the_starter_answers_without_holding_up_others(starter: StarterEmbedder) -> None:
+    assert asyncio.run(starter.aembed_documents(["a", "b"])) == starter.embed_documents(["a", "b"])
+    assert asyncio.run(starter.aembed_query("a")) == starter.embed_query("a")
+
+
+def test_an_embedder_is_there_without_langchain() -> None:
+    program = "import sys, models.embedders; models.embedders.StarterEmbedder().fingerprint; print('langchain_core' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"

@@ -12,8 +12,9 @@ from langchain_core.load import dumps
 from langchain_core.messages import HumanMessage, SystemMessage
 from pydantic import BaseModel
 
-from models.embedders import Embedder, NamedEmbeddings
+from models.embedders import Embedder
 from models.errors import EngineBusy, EngineFailed, ModelConfigError
+from models.langchain_embeddings import NamedEmbeddings
 from models.served import EMBED_BATCH, ChatServed, EmbeddingsServed
 from tests.models.model_server import Exchange, ModelServer, answer, raw, refusal
 

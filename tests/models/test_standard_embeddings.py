@@ -7,8 +7,8 @@ from typing import Any
 from langchain_core.embeddings import Embeddings
 from langchain_tests.unit_tests import EmbeddingsUnitTests
 
-from models.embedders import NamedEmbeddings, WordLlamaEmbeddings
 from models.fakes import HashingEmbeddings
+from models.langchain_embeddings import NamedEmbeddings, WordLlamaEmbeddings
 from models.served import EmbeddingsServed
 
 
