@@ -239,9 +239,9 @@ class Ingestor:
     def _do(self, feed: Feed, looked: _Looked, *, confirmed: bool) -> None:
         known, todo, tally = looked.known, looked.plan, looked.tally
         items = {one.item: one for one in looked.listing.items}
-        # 1. What a killed run left is finished.
+        # 1. What a killed run left is finished; vectors may be of texts that come in now, as from another source.
         with _timed(tally.stages, "tidying"):
-            self.index.tidy(purge=False)
+            self.index.tidy(purge=False, vectors=False)
         with writing(self.index.engine) as connection:
             source_id = authority.put_source(connection, feed.name, feed.source.root, feed.readers, feed.kind)
             authority.set_source_versions(connection, looked.seen)

@@ -351,6 +351,7 @@ def vector_fingerprints(connection: Connection) -> set[str]:
     return {str(one) for one in connection.execute(sql("SELECT DISTINCT fingerprint FROM vectors")).scalars()}
 
 
-def delete_unused_vectors(connection: Connection) -> None:
-    """Remove the vectors of texts that no chunk holds any more."""
-    connection.execute(sql("DELETE FROM vectors WHERE embedded_sha256 NOT IN (SELECT embedded_sha256 FROM chunks)"))
+def delete_unused_vectors(connection: Connection) -> int:
+    """Remove the vectors of texts that no chunk holds any more; returns how many."""
+    unused = sql("DELETE FROM vectors WHERE embedded_sha256 NOT IN (SELECT embedded_sha256 FROM chunks)")
+    return connection.execute(unused).rowcount

@@ -216,14 +216,15 @@ class Index:
                     purging.delete_document(connection, document_id)
             self.work_off_outbox()
 
-    def tidy(self, *, purge: bool) -> None:
+    def tidy(self, *, purge: bool, vectors: bool = True) -> None:
         """Finish what a killed process left, and overwrite what was deleted since this was done last.
 
-        With `purge` what was moved aside of Chroma goes even if nothing was deleted. See `retrieval/purging.py`.
+        With `purge` what was moved aside of Chroma goes even if nothing was deleted. Without `vectors` those of texts that
+        are not stored any more stay for what comes next, which may hold the same texts. See `retrieval/purging.py`.
         """
         with self.writer:
             with writing(self.engine) as connection:
-                purging.take_back_left(connection)
+                purging.take_back_left(connection, vectors=vectors)
                 if purge:
                     purging.mark(connection)
                 due = purging.due(connection)

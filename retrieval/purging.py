@@ -67,13 +67,17 @@ def take_back(connection: Connection, version_id: int) -> None:
     mark(connection)
 
 
-def take_back_left(connection: Connection) -> None:
-    """Remove everything that no generation points to: what a killed process left, or a dropped generation had alone."""
+def take_back_left(connection: Connection, *, vectors: bool = True) -> None:
+    """Remove everything that no generation points to: what a killed process left, or a dropped generation had alone.
+
+    With `vectors` those in the authority that nothing stored has any more go too.
+    """
     left = sql("SELECT id FROM versions WHERE id NOT IN (SELECT version_id FROM live)")
     for version_id in connection.execute(left).scalars().all():
         take_back(connection, version_id)
     connection.execute(sql("DELETE FROM documents WHERE id NOT IN (SELECT document_id FROM live)"))
-    authority.delete_unused_vectors(connection)
+    if vectors and authority.delete_unused_vectors(connection):
+        mark(connection)
 
 
 def mark(connection: Connection, *touched: WordTable) -> None:

@@ -131,7 +131,8 @@ def test_an_inner_folder_becomes_a_source_of_its_own_whichever_comes_first(index
     (docs / "people" / "pay.md").write_text("# Pay\n\nSalaries are reviewed in April.\n")
     ingest(index, docs)
     assert titles(index, "salaries april") == {"Pay"}
-    ingest(index, docs / "people", readers=HR)
+    (inner,) = ingest(index, docs / "people", readers=HR)
+    assert (len(inner.added), inner.embedded) == (1, 0)  # its passages keep their vectors
     assert titles(index, "salaries april") == set()
     assert titles(index, "salaries april", IN_HR) == {"Pay"}
     # The outer folder brings both up to date, each with its own readers.

@@ -141,3 +141,17 @@ def test_a_dropped_generation_is_overwritten(kept: Index, folder: Path, monkeypa
     kept.tidy(purge=False)
     assert not due(kept)
     assert not holds(folder)
+
+
+def test_vectors_that_may_be_wanted_again_are_kept_until_they_are_not(kept: Index) -> None:
+    def stored() -> int:
+        with reading(kept.engine) as connection:
+            return int(connection.execute(text("SELECT count(*) FROM vectors")).scalar_one())
+
+    before = stored()
+    kept.remove([SECRET])
+    kept.tidy(purge=False, vectors=False)
+    assert (stored(), due(kept)) == (before, False)
+    with writing(kept.engine) as connection:
+        purging.take_back_left(connection)
+    assert (stored(), due(kept)) == (before - 1, True)  # the log still holds them
