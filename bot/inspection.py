@@ -1,4 +1,7 @@
-"""Looks at an installation without changing it: what `kura status` shows and what `kura doctor` checks."""
+"""Looks at an installation without changing it: what `kura status` shows and what `kura doctor` checks.
+
+Builds nothing: how its parts are made is handed in.
+"""
 
 from __future__ import annotations
 
@@ -7,17 +10,19 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from socket import socket
 from typing import Any
 
 from bot.errors import explain
 from bot.settings import Settings
-from bot.wiring import listen
-from bot.wiring.embedders import made_index, make_embedder
-from bot.wiring.models import engine_options, running_card, speed_book
+from models.cards import ModelCard
+from models.embedders import Embedder
 from models.errors import ModelError
 from models.gguf import check
+from models.speed import Speed
 from retrieval import generations
 from retrieval.checking import StoredSource, index_faults, stored_sources
 from retrieval.data_folder import DataFolder
@@ -27,6 +32,21 @@ from retrieval.index import DATABASE, MIGRATIONS, VECTORS
 
 LEAST_FREE_BYTES = 500 * 2**20
 """Less than this, and an ingest may fill the disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """How the parts of an installation are made, each when it is looked at; `bot/wiring/parts.py` says how."""
+
+    model: Callable[[], ModelCard]
+    """The local model as it would run."""
+    speed: Callable[[ModelCard], Speed | None]
+    """How fast it was here, if that was measured."""
+    embedder: Callable[[], Embedder]
+    made_index: Callable[[str], bool]
+    """Whether the embedder has this fingerprint."""
+    listening: Callable[[], AbstractContextManager[socket]]
+    """The server's socket."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +104,7 @@ class Finding:
     detail: str
 
 
-def describe(settings: Settings) -> Status:
+def describe(settings: Settings, parts: Parts) -> Status:
     """What is in the data folder; reads SQLite only, so it works while a server holds the folder."""
     folder = settings.data_dir
     sources: list[SourceStatus] = []
@@ -103,7 +123,7 @@ def describe(settings: Settings) -> Status:
     return Status(
         data_dir=str(folder),
         held_by=_held_by(folder),
-        model=chosen.component or chosen.served_model or _model_name(settings),
+        model=chosen.component or chosen.served_model or _model_name(settings, parts),
         embedder=named.component or named.name or str(named.path or "starter (wordllama, 256 dimensions)"),
         documents=documents,
         chunks=chunks,
@@ -137,16 +157,16 @@ def describe_generations(settings: Settings) -> list[GenerationStatus]:
         engine.dispose()
 
 
-def _model_name(settings: Settings) -> str:
+def _model_name(settings: Settings, parts: Parts) -> str:
     try:
-        return running_card(settings).name
+        return parts.model().name
     except ModelError:
         return f"{settings.model.name or 'starter'} (not installed)"
 
 
-def examine(settings: Settings) -> list[Finding]:
+def examine(settings: Settings, parts: Parts) -> list[Finding]:
     """Check everything `kura` stands on. A fault in one check does not keep the others from being made."""
-    checks: list[tuple[str, Callable[[Settings], str]]] = [
+    checks: list[tuple[str, Callable[[Settings, Parts], str]]] = [
         ("python", _python),
         ("llama.cpp", _llama),
         ("model", _model),
@@ -157,16 +177,16 @@ def examine(settings: Settings) -> list[Finding]:
         ("port", _port),
         ("discord", _discord),
     ]
-    return [_finding(name, one, settings) for name, one in checks]
+    return [_finding(name, one, settings, parts) for name, one in checks]
 
 
 class _Fault(Exception):
     """A check failed; its message says how and what to do."""
 
 
-def _finding(name: str, one: Callable[[Settings], str], settings: Settings) -> Finding:
+def _finding(name: str, one: Callable[[Settings, Parts], str], settings: Settings, parts: Parts) -> Finding:
     try:
-        return Finding(name, True, one(settings))
+        return Finding(name, True, one(settings, parts))
     except _Fault as fault:
         return Finding(name, False, str(fault))
     except Exception as error:  # noqa: BLE001 - a doctor reports every fault, the unforeseen too
@@ -174,19 +194,19 @@ def _finding(name: str, one: Callable[[Settings], str], settings: Settings) -> F
         return Finding(name, False, explained.sentence if explained.known else f"{type(error).__name__}: {error}")
 
 
-def _python(_: Settings) -> str:
+def _python(_: Settings, __: Parts) -> str:
     import sqlite3
 
     return f"{sys.version.split()[0]} at {sys.executable}, SQLite {sqlite3.sqlite_version}"
 
 
-def _llama(_: Settings) -> str:
+def _llama(_: Settings, __: Parts) -> str:
     from models.llamacpp_model import build_info
 
     return build_info()
 
 
-def _model(settings: Settings) -> str:
+def _model(settings: Settings, parts: Parts) -> str:
     chosen = settings.model
     if chosen.component:
         return f"{chosen.component} (not called)"
@@ -194,27 +214,27 @@ def _model(settings: Settings) -> str:
         if chosen.api_key_file and not os.access(chosen.api_key_file, os.R_OK):
             raise _Fault(f"{chosen.api_key_file} cannot be read: check model.api_key_file and its permissions")
         return f"{chosen.served_model} on {', '.join(chosen.servers)} (not called)"
-    card = running_card(settings)
+    card = parts.model()
     header = check(card.path, card.sha256)
     if card.adapter:
         check(card.adapter, card.adapter_sha256)
     verified = "checksum right" if card.sha256 else "checksum not set (model.sha256)"
     size = card.path.stat().st_size / 2**20
-    speed = speed_book(settings).get(card, engine_options(settings, card, alone=False))
+    speed = parts.speed(card)
     measured = f", reads {speed.prefill:g} and writes {speed.decode:g} tokens a second here" if speed else ""
     return (
         f"{card.name}, {size:.0f} MiB, {header.architecture}, licence {card.licence or 'unknown'}, {verified}{measured}"
     )
 
 
-def _embedder(settings: Settings) -> str:
+def _embedder(settings: Settings, parts: Parts) -> str:
     if settings.embedder.component:
         return f"{settings.embedder.component} (not called)"
-    embedder = make_embedder(settings)
+    embedder = parts.embedder()
     return f"{embedder.fingerprint}, {len(embedder.embed_query('hello'))} dimensions"
 
 
-def _data_folder(settings: Settings) -> str:
+def _data_folder(settings: Settings, _: Parts) -> str:
     folder = settings.data_dir
     if not folder.exists():
         return f"{folder} does not exist yet; the first `kura ingest` makes it"
@@ -227,7 +247,7 @@ def _data_folder(settings: Settings) -> str:
     return f"{folder}, private" + (f", in use by {holder}" if holder else "")
 
 
-def _disk(settings: Settings) -> str:
+def _disk(settings: Settings, _: Parts) -> str:
     folder = next(parent for parent in (settings.data_dir, *settings.data_dir.parents) if parent.exists())
     free = shutil.disk_usage(folder).free
     if free < LEAST_FREE_BYTES:
@@ -235,7 +255,7 @@ def _disk(settings: Settings) -> str:
     return f"{free / 2**30:.1f} GiB free"
 
 
-def _index(settings: Settings) -> str:
+def _index(settings: Settings, parts: Parts) -> str:
     folder = settings.data_dir
     if not (folder / DATABASE).is_file():
         return "nothing ingested yet"
@@ -253,7 +273,7 @@ def _index(settings: Settings) -> str:
         with reading(engine) as connection:
             current = generations.current(connection)
             documents, chunks = generations.counts(connection, current) if current else (0, 0)
-        if current and not made_index(settings, current.fingerprint):
+        if current and not parts.made_index(current.fingerprint):
             raise _Fault(
                 f"the index was made with the embedder {current.fingerprint}, which is not the one that is set: run"
                 " `kura ingest` or `kura repair` to make it anew"
@@ -264,17 +284,17 @@ def _index(settings: Settings) -> str:
         engine.dispose()
 
 
-def _port(settings: Settings) -> str:
+def _port(settings: Settings, parts: Parts) -> str:
     try:
-        with listen(settings.server.host, settings.server.port) as socket:
-            return f"{settings.server.host}:{socket.getsockname()[1]} is free"
+        with parts.listening() as listening:
+            return f"{settings.server.host}:{listening.getsockname()[1]} is free"
     except Exception:
         if _held_by(settings.data_dir):
             return f"{settings.server.host}:{settings.server.port} is in use, as the data folder is: a server runs"
         raise
 
 
-def _discord(settings: Settings) -> str:
+def _discord(settings: Settings, _: Parts) -> str:
     from bot.settings import discord_token
 
     shown = [source.name for source in settings.sources if source.discord]

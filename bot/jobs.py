@@ -1,7 +1,8 @@
-"""Ingests inside a server: one worker, one job at a time, a bounded queue, and how far each is. Knows no front end.
+"""Ingests and upkeep inside a server: one worker, one job at a time, a bounded queue, how far each is. Knows no front end.
 
 A running server's jobs do not outlive it: what was running is interrupted (the index stands as it was after the last
-document), what was waiting is not begun. Finished jobs leave a report (`bot/reporting.py`), which stays.
+document), what was waiting is not begun. Finished ingests leave a report (`bot/reporting.py`), which stays; what upkeep
+came to (`bot/upkeep.py`) is told to whoever asks soon.
 """
 
 from __future__ import annotations
@@ -20,14 +21,17 @@ from typing import Literal
 
 import structlog
 
-from bot.errors import BotError, Overloaded, explain
+from bot.errors import BotError, Explained, Overloaded, explain
 from bot.ingesting import IngestRequest, Ingests, Outcome
 from bot.reporting import ReportStore
+from bot.upkeep import UpkeepRequest, UpkeepResult
 from ingest.errors import SourceError
 from ingest.reports import Progress
 from retrieval.errors import DataFolderError
 
 State = Literal["queued", "running", "done", "failed", "interrupted"]
+RunUpkeep = Callable[[UpkeepRequest, Callable[[Progress], None]], UpkeepResult]
+"""`Upkeep.run`."""
 
 MOST_WAITING = 16
 """Different requests in the queue; equal ones are one. More is a program gone wrong."""
@@ -64,7 +68,7 @@ class Job:
     """A job as it stands at one moment. Times are in UTC."""
 
     id: str
-    request: IngestRequest
+    request: IngestRequest | UpkeepRequest
     by: str
     """Who asked for it: a principal's id, `schedule`, `watch` or a hook."""
     state: State
@@ -73,8 +77,16 @@ class Job:
     finished: datetime | None = None
     progress: tuple[SourceProgress, ...] = ()
     outcome: Outcome | None = None
+    """Of an ingest."""
+    result: UpkeepResult | None = None
+    """Of upkeep."""
     fault: str = ""
     """Why it failed: a sentence."""
+
+    @property
+    def kind(self) -> str:
+        """Whether it is an ingest, or which kind of upkeep."""
+        return self.request.kind if isinstance(self.request, UpkeepRequest) else "ingest"
 
     @property
     def over(self) -> bool:
@@ -83,7 +95,12 @@ class Job:
 
 
 class Interrupted(BotError):
-    """The server ends: raised inside a running ingest at its next sign of life."""
+    """The server ends: raised inside a running job at its next sign of life."""
+
+
+def no_upkeep(_: UpkeepRequest, __: Callable[[Progress], None]) -> UpkeepResult:
+    """Of a server that ingests and does nothing else."""
+    raise BotError("This server does no upkeep: stop it, and run this again.")
 
 
 @dataclass(slots=True)
@@ -95,7 +112,7 @@ class _Meter:
 
 
 class IngestJobs:
-    """Carries out ingests one after the other, in a thread of its own. Any number of threads may ask at once.
+    """Carries out jobs one after the other, in a thread of its own. Any number of threads may ask at once.
 
     `ended` is told of each job that is over, in the worker's thread. `clock` gives seconds that only go forward.
     """
@@ -105,12 +122,14 @@ class IngestJobs:
         ingests: Ingests,
         *,
         reports: ReportStore,
+        upkeep: RunUpkeep = no_upkeep,
         most_waiting: int = MOST_WAITING,
         ended: Callable[[Job], None] = lambda _: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._ingests = ingests
         self._reports = reports
+        self._upkeep = upkeep
         self._most_waiting = most_waiting
         self._ended = ended
         self._clock = clock
@@ -122,18 +141,21 @@ class IngestJobs:
         self._closing = False
         self._worker: threading.Thread | None = None
 
-    def submit(self, request: IngestRequest, *, by: str) -> Job:
-        """Put a job in the queue, or find the waiting one that does the same. Returns at once.
+    def submit(self, request: IngestRequest | UpkeepRequest, *, by: str) -> Job:
+        """Put a job in the queue, or find the waiting ingest that does the same. Returns at once.
 
-        A running one is never taken for it: it may have listed its source before the change that is asked about.
+        A running one is never taken for it: it may have listed its source before the change that is asked about. Nor is
+        one in front of upkeep: what was asked for after a removal must not happen before it.
         Raises SourceError for a source that is not configured, Overloaded when the queue is full or the server ends.
         """
         known = self._ingests.names()
-        for name in request.sources:
+        for name in request.sources if isinstance(request, IngestRequest) else ():
             if name not in known:
                 raise SourceError(f"There is no source {name}: take one of those in the settings.")
         with self._changed:
-            for job in self._waiting.values():
+            for job in reversed(self._waiting.values()):
+                if isinstance(job.request, UpkeepRequest):
+                    break
                 if job.request == request:
                     return job
             if self._closing:
@@ -166,9 +188,9 @@ class IngestJobs:
         with self._changed:
             under_way = [*self._waiting.values(), *([self._running] if self._running else [])]
         return any(
-            source in job.request.sources or not (job.request.sources or job.request.paths)
-            for job in under_way
-            if not job.request.dry_run
+            source in request.sources or not (request.sources or request.paths)
+            for request in (job.request for job in under_way)
+            if isinstance(request, IngestRequest) and not request.dry_run
         )
 
     def close(self, patience_s: float = PATIENCE_S) -> bool:
@@ -176,13 +198,14 @@ class IngestJobs:
         with self._changed:
             self._closing = True
             while self._waiting:
-                self._finish(self._waiting.popitem(last=False)[1], "interrupted", fault="Kura was stopped.")
+                _, waiting = self._waiting.popitem(last=False)
+                self._finish(replace(waiting, state="interrupted", fault="Kura was stopped before this was begun."))
             self._changed.notify_all()
             worker = self._worker
         if worker is not None:
             worker.join(patience_s)
             if worker.is_alive():
-                structlog.get_logger(__name__).warning("an ingest is still at one document while the server ends")
+                structlog.get_logger(__name__).warning("a job is still at one document while the server ends")
                 return False
         return True
 
@@ -201,34 +224,38 @@ class IngestJobs:
 
     def _carry_out(self, job: Job) -> None:
         log = structlog.get_logger(__name__).bind(job=job.id, by=job.by)
-        log.info("ingest begun", sources=list(job.request.sources) or "all")
-        state: State
-        fault, outcome = "", None
+        log.info(f"{job.kind} begun", sources=list(job.request.sources) or "all")
         try:
-            outcome = self._ingests.run(job.request, self._note)
-            failed = bool(outcome.faults) and not outcome.reports
-            state = "failed" if failed else "done"
-            fault = next(iter(outcome.faults.values())) if failed else ""
-        except Interrupted as end:
-            state, fault = "interrupted", str(end)
+            ended = self._done(job)
+        except Interrupted:
+            rest = "the next ingest takes up the rest" if job.kind == "ingest" else "do it again"
+            ended = replace(job, state="interrupted", fault=f"Kura was stopped while this ran; {rest}.")
         except Exception as error:  # noqa: BLE001 - the worker must live for the next job
             explained = explain(error)
-            state, fault = "failed", explained.public
-            outcome = Outcome((), {"": explained.public})
+            ended = _failed(job, explained)
             if explained.known:
-                log.error("ingest failed", reason=explained.sentence)
+                log.error(f"{job.kind} failed", reason=explained.sentence)
             else:
                 log.error("unforeseen fault", exception="".join(format_exception(error)))
-        if outcome is not None:
-            self._keep_report(job, outcome)
-        log.info("ingest ended", state=state, fault=fault)
+        if ended.outcome is not None:
+            self._keep_report(job, ended.outcome)
+        log.info(f"{job.kind} ended", state=ended.state, fault=ended.fault)
         with self._changed:
             self._running = None
-            ended = self._finish(self._as_it_stands(job), state, outcome=outcome, fault=fault)
+            ended = self._finish(self._as_it_stands(ended))
         try:
             self._ended(ended)
         except Exception as error:  # noqa: BLE001 - whoever listens must not end the worker
             log.error("unforeseen fault", exception="".join(format_exception(error)))
+
+    def _done(self, job: Job) -> Job:
+        """Do it; the job with what came of it. Raises what the ingest or the upkeep raises."""
+        if isinstance(job.request, UpkeepRequest):
+            return replace(job, state="done", result=self._upkeep(job.request, self._note))
+        outcome = self._ingests.run(job.request, self._note)
+        if outcome.faults and not outcome.reports:
+            return replace(job, state="failed", outcome=outcome, fault=next(iter(outcome.faults.values())))
+        return replace(job, state="done", outcome=outcome)
 
     def _keep_report(self, job: Job, outcome: Outcome) -> None:
         """A report that cannot be written takes nothing from the ingest."""
@@ -237,9 +264,9 @@ class IngestJobs:
         except (OSError, DataFolderError) as error:
             structlog.get_logger(__name__).error("no report could be written", job=job.id, reason=str(error))
 
-    def _finish(self, job: Job, state: State, *, outcome: Outcome | None = None, fault: str = "") -> Job:
+    def _finish(self, job: Job) -> Job:
         """Remember an ended job, with the lock held."""
-        ended = replace(job, state=state, finished=datetime.now(UTC), outcome=outcome, fault=fault)
+        ended = replace(job, finished=datetime.now(UTC))
         self._finished[job.id] = ended
         while len(self._finished) > MOST_KEPT:
             self._finished.popitem(last=False)
@@ -252,7 +279,7 @@ class IngestJobs:
         now = self._clock()
         with self._changed:
             if self._closing:
-                raise Interrupted("Kura was stopped while this ran; the next ingest takes up the rest.")
+                raise Interrupted
             latest = SourceProgress(
                 source=progress.source,
                 done=progress.done,
@@ -286,3 +313,11 @@ def _measured(meter: _Meter, now: float) -> SourceProgress:
         return meter.latest
     rate = made / seconds
     return replace(meter.latest, rate=rate, seconds_left=max(meter.latest.total - meter.latest.done, 0) / rate)
+
+
+def _failed(job: Job, explained: Explained) -> Job:
+    """The job with why it failed; all of that goes to the command line of this machine, which asks for upkeep."""
+    failed = replace(job, state="failed", fault=explained.public)
+    if isinstance(job.request, UpkeepRequest):
+        return replace(failed, result=UpkeepResult(fault=explained.sentence, exit_code=explained.exit_code))
+    return replace(failed, outcome=Outcome((), {"": explained.public}))

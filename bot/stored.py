@@ -5,9 +5,11 @@ Knows no front end, and does not look whether documents are as their sources hav
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from bot.errors import SettingsError
+from bot.ingesting import ConfiguredSource
 from bot.settings import Settings
-from bot.wiring.sources import configured
 from ingest.errors import IngestError
 from ingest.feeds import Feed
 from ingest.verification import SourceProof, orphans
@@ -30,15 +32,16 @@ def stored(settings: Settings) -> list[Source]:
         engine.dispose()
 
 
-def unconfigured(settings: Settings) -> list[SourceProof]:
+def unconfigured(settings: Settings, configured: Callable[[], Iterable[ConfiguredSource]]) -> list[SourceProof]:
     """What is stored and comes from nowhere: sources that no setting stands for; `unreachable` is the sentence.
 
+    `configured` gives those of the settings; it is asked only where one of them may be what is stored under another name.
     A folder may have been ingested by its path and is none of them. Raises as `stored` does.
     """
     names = {one.name for one in settings.sources}
     # Only a name that no setting has may be one: of most installations no source is opened here.
     unnamed = [StoredSource(one, {}) for one in stored(settings) if one.kind != "folder" and one.name not in names]
-    feeds = _feeds(settings) if unnamed else []
+    feeds = _feeds(configured()) if unnamed else []
     try:
         return list(orphans(feeds, unnamed))
     finally:
@@ -46,10 +49,10 @@ def unconfigured(settings: Settings) -> list[SourceProof]:
             feed.source.close()
 
 
-def _feeds(settings: Settings) -> list[Feed]:
-    """The configured sources that can be opened."""
+def _feeds(sources: Iterable[ConfiguredSource]) -> list[Feed]:
+    """The sources that can be opened."""
     feeds: list[Feed] = []
-    for source in configured(settings):
+    for source in sources:
         try:
             feeds.append(source.feed())
         except (IngestError, SettingsError):  # the ingest says why; whatever it is, its name is another

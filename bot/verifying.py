@@ -1,21 +1,25 @@
 """Proves that index and sources are the same, and mends the index from what is stored: `kura verify`, `kura repair`.
 
-Verifying opens nothing for writing: Chroma is looked at by a child process, so that damage is reported and not yet mended.
+Verifying changes nothing: Chroma is looked at by a child process, so that damage is reported and not yet mended. A server
+has Chroma open, and its files are for one process: beside it they are looked at through what it answers from.
 """
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from bot.errors import SettingsError
-from bot.settings import Settings
-from bot.wiring.sources import configured
+from bot.ingesting import ConfiguredSource
 from ingest.errors import IngestError
 from ingest.feeds import Feed
+from ingest.reports import Progress
 from ingest.sources.folder import FolderSource
 from ingest.verification import SourceProof, orphans, verify_sources
 from retrieval import authority, checking, generations
@@ -23,8 +27,15 @@ from retrieval.building import Builder
 from retrieval.checking import Fault, StoredSource, index_faults, stored_sources
 from retrieval.data_folder import DataFolder
 from retrieval.database import open_database, reading, writing
+from retrieval.errors import DataFolderError, IndexDamaged
 from retrieval.index import DATABASE, MIGRATIONS, VECTORS, Index
 from retrieval.probing import Unsound, discard_quarantined, misleading, probe, quarantine, quarantined
+
+_QUICK_CHECK = """\
+import sqlite3, sys
+print(sqlite3.connect(sys.argv[1], uri=True).execute("PRAGMA quick_check(1)").fetchone()[0])
+"""
+"""Asked by a process of its own: a second SQLite that closes a file lets go of the locks that Chroma's has on it here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,50 +57,73 @@ class Verification:
         return {"agrees": self.agrees, **asdict(self)}
 
 
-def verify(settings: Settings, names: Sequence[str] = ()) -> Verification:
-    """Compare the index with itself, and the named sources (all, without a name) with it. Changes nothing.
+def verify(
+    folder: Path,
+    sources: Sequence[ConfiguredSource],
+    names: Sequence[str] = (),
+    *,
+    index: Index | None = None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Verification:
+    """Compare the index in a data folder with itself, and the named sources (all, without a name) with it. Changes nothing.
 
-    Raises SettingsError for a name that is none, DataFolderHeld while a server has the folder, IndexDamaged if the
+    `index` is that of a process which holds the folder and answers from it; without one the folder is held meanwhile.
+    Raises SettingsError for a name that is none, DataFolderHeld if another process has the folder, IndexDamaged if the
     database does not open.
     """
     started = time.perf_counter()
-    folder = settings.data_dir
     if not (folder / DATABASE).is_file():
-        raise SettingsError(f"Nothing was ingested into {folder} yet: run `kura ingest` first.")
-    with DataFolder(folder, holder="kura verify"):
-        engine = open_database(folder / DATABASE, MIGRATIONS)
-        try:
-            stored = stored_sources(engine)
-            with reading(engine) as connection:
-                kept_out = authority.kept_out(connection)
-            feeds, faulty = _feeds(settings, stored, kept_out)
-            known = [*(feed.name for feed in feeds), *(one.name for one in (s.source for s in stored))]
-            known += [one.source for one in faulty]
-            if unknown := [name for name in names if name not in known]:
-                raise SettingsError(
-                    f"There is no source {unknown[0]}: known are {', '.join(sorted(set(known))) or 'none'}."
-                )
-            lost = [one for one in orphans(feeds, stored) if one.source not in {f.source for f in faulty}]
-            chosen = [feed for feed in feeds if not names or feed.name in names]
-            proofs = [*verify_sources(chosen, stored), *(p for p in (*faulty, *lost) if not names or p.source in names)]
-            faults = index_faults(engine, folder / VECTORS, deep=True)
-            with reading(engine) as connection:
-                current = generations.current(connection)
-                documents, chunks = generations.counts(connection, current) if current else (0, 0)
-        finally:
-            engine.dispose()
+        raise SettingsError(f"Nothing was ever ingested into {folder} yet: run `kura ingest` first.")
+    with ExitStack() as closing:
+        if index is None:
+            closing.enter_context(DataFolder(folder, holder="kura verify"))
+            engine = open_database(folder / DATABASE, MIGRATIONS)
+            closing.callback(engine.dispose)
+        else:
+            engine = index.engine
+        stored = stored_sources(engine)
+        with reading(engine) as connection:
+            kept_out = authority.kept_out(connection)
+        feeds, faulty = _feeds(sources, stored, kept_out)
+        known = [*(feed.name for feed in feeds), *(one.name for one in (s.source for s in stored))]
+        known += [one.source for one in faulty]
+        if unknown := [name for name in names if name not in known]:
+            raise SettingsError(
+                f"There is no source {unknown[0]}: known are {', '.join(sorted(set(known))) or 'none'}."
+            )
+        lost = [one for one in orphans(feeds, stored) if one.source not in {f.source for f in faulty}]
+        chosen = [feed for feed in feeds if not names or feed.name in names]
+        proofs: list[SourceProof] = []
+        for done, feed in enumerate(chosen):
+            on_progress(Progress("sources", done, len(chosen), feed.name))
+            proofs += verify_sources([feed], stored)
+        on_progress(Progress("sources", len(chosen), len(chosen), "the index itself"))
+        proofs += [one for one in (*faulty, *lost) if not names or one.source in names]
+        faults = index_faults(engine, None if index else folder / VECTORS, deep=True)
+        if index is not None:
+            faults += _open_vector_faults(index, folder / VECTORS)
+        with reading(engine) as connection:
+            current = generations.current(connection)
+            documents, chunks = generations.counts(connection, current) if current else (0, 0)
     return Verification(tuple(proofs), tuple(faults), documents, chunks, time.perf_counter() - started)
 
 
-def repair(index: Index, folder: Path) -> list[str]:
+def repair(index: Index, folder: Path, *, shared: bool = False) -> list[str]:
     """Make the indexes of a data folder anew from its stored documents; what was done, in sentences.
 
-    `index` must not have opened its vectors yet. Raises DataFolderError, IndexDamaged, what the embedder raises.
+    `index` must not have opened its vectors yet; unless it is `shared`: this process answers from it meanwhile, and files
+    that are damaged as a whole cannot be taken from under it. Raises DataFolderError, IndexDamaged, what the embedder raises.
     """
     said: list[str] = []
     vectors = folder / VECTORS
     # 1. Files that Chroma does not survive, or that hold other vectors than it was given, are not built upon.
-    if vectors.exists() and (why := _unusable(vectors, folder / DATABASE)):
+    if shared:
+        if why := _damage_of_open(index, vectors):
+            raise IndexDamaged(
+                f"The files of the vector index are damaged ({why}), and the server has them open: stop `kura serve`, and"
+                " run `kura repair` again."
+            )
+    elif vectors.exists() and (why := _unusable(vectors, folder / DATABASE)):
         quarantine(vectors)
         said.append(f"The vector index was damaged ({why}), and a new one was begun.")
     # 2. Text that is not what was read cannot be mended from here: its documents are read again.
@@ -116,6 +150,34 @@ def _unusable(vectors: Path, database: Path) -> str:
         return str(error)
 
 
+def _open_vector_faults(index: Index, path: Path) -> list[Fault]:
+    """All that does not hold of the vectors in the folder `path`, which this process answers from."""
+    if why := _damage_of_open(index, path):
+        return [Fault("vectors", f"the vector index cannot be used: {why}")]
+    try:
+        with reading(index.engine) as connection:
+            return list(checking.vector_faults(connection, index.vectors, deep=True))
+    except IndexDamaged as error:
+        return [Fault("vectors", f"the vector index cannot be used: Chroma fails: {error.__cause__ or error}")]
+
+
+def _damage_of_open(index: Index, path: Path) -> str:
+    """Why Chroma's files in the folder `path`, which this process has open, cannot be used at all; "" if they can."""
+    try:
+        index.vectors.collections()
+    except IndexDamaged as error:
+        return f"Chroma fails: {error.__cause__ or error}"
+    command = [sys.executable, "-I", "-c", _QUICK_CHECK, f"{(path / 'chroma.sqlite3').absolute().as_uri()}?mode=ro"]
+    try:
+        done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, check=False)  # noqa: S603 - our own
+    except OSError as error:
+        raise DataFolderError(
+            f"The vector index in {path} cannot be looked at ({error.strerror}): free some memory and try again."
+        ) from error
+    said = (done.stdout or done.stderr).decode("utf-8", "replace").strip().rsplit("\n", 1)[-1]
+    return "" if said == "ok" else f"Chroma's database is damaged ({said})"
+
+
 def _drop_unsound(index: Index, builder: Builder) -> list[str]:
     with reading(index.engine) as connection:
         current = generations.current(connection)
@@ -129,10 +191,9 @@ def _drop_unsound(index: Index, builder: Builder) -> list[str]:
 
 
 def _feeds(
-    settings: Settings, stored: Sequence[StoredSource], kept_out: set[str]
+    chosen: Sequence[ConfiguredSource], stored: Sequence[StoredSource], kept_out: set[str]
 ) -> tuple[list[Feed], list[SourceProof]]:
     """Every source: the configured ones, and folders that were ingested by their path; and those that do not open."""
-    chosen = configured(settings)
     folders = {one.path.resolve() for one in chosen if one.path}
     folders |= {Path(one.source.root) for one in stored if one.source.kind in ("folder", "upload")}
     folders |= {Path(one) for one in kept_out}

@@ -1,4 +1,4 @@
-"""An ingest handed to the server that holds the data folder: one process owns the index, whoever asks.
+"""A job handed to the server that holds the data folder: one process owns the index, whoever asks.
 
 Talks to that server alone, on this machine, with the key that it left in the data folder for whoever owns it.
 """
@@ -8,10 +8,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from bot.errors import BotError, Overloaded
+from pydantic import TypeAdapter
+
+from bot.errors import EXIT_USAGE, BotError, Overloaded, SettingsError
 from bot.reporting import ReportPayload
+from bot.upkeep import UpkeepRequest, UpkeepResult
 
 if TYPE_CHECKING:
     import httpx2
@@ -35,6 +39,24 @@ def hand_over(
 
     Interrupting this does not interrupt the job.
     """
+    return ReportPayload.model_validate(_done(server, "/v1/ingest", _body(request), show))
+
+
+def hand_over_upkeep(
+    server: RunningServer, request: UpkeepRequest, *, show: Callable[[], AbstractContextManager[Show]]
+) -> UpkeepResult:
+    """As `hand_over`. Raises SettingsError too, where doing it here would end in that."""
+    told = _done(server, "/v1/ingest/upkeep", asdict(request), show)
+    result = TypeAdapter(UpkeepResult).validate_python(told)
+    if result.fault:
+        raise (SettingsError if result.exit_code == EXIT_USAGE else HandoverFailed)(result.fault)
+    return result
+
+
+def _done(
+    server: RunningServer, route: str, body: dict[str, Any], show: Callable[[], AbstractContextManager[Show]]
+) -> Any:
+    """The report of a job that the server did, as JSON."""
     import httpx2
 
     address = f"[{server.address}]" if ":" in server.address else server.address
@@ -46,11 +68,11 @@ def hand_over(
     )
     try:
         with client:
-            job = _answer(client.post("/v1/ingest", json=_body(request)))["job"]
+            job = _answer(client.post(route, json=body))["job"]
             last = _follow(client, job, show)
             if last["report"] is None:
-                raise HandoverFailed(f"The server's ingest ended early: {last['fault'] or 'it was interrupted'}")
-            return ReportPayload.model_validate(_answer(client.get(last["report"])))
+                raise HandoverFailed(f"The server did not finish this: {last['fault'] or 'it was interrupted.'}")
+            return _answer(client.get(last["report"]))
     except httpx2.HTTPError as error:
         raise HandoverFailed(
             f"The server that holds the data folder does not answer ({type(error).__name__}): look at its log, or stop it"
@@ -94,8 +116,11 @@ def _follow(client: httpx2.Client, job: str, show: Callable[[], AbstractContextM
             if line.startswith("data:"):
                 last = json.loads(line.removeprefix("data:"))
                 for source in last.get("progress", []):
-                    said = f"{source['passages']} passages  {source['item']}"
+                    passages = f"{source['passages']} passages  " if last["kind"] == "ingest" else ""
+                    said = passages + source["item"]
                     told(source["source"], source["done"], source["total"], said, source["failed"])
-    if "report" not in last:
-        raise HandoverFailed("The server broke the ingest off: look at its log.")
+    if last.get("state") not in ("done", "failed", "interrupted"):
+        raise HandoverFailed(
+            "The server ended, or broke off, before this was done: look at its log, and run this again."
+        )
     return last

@@ -43,28 +43,18 @@ def list_generations(
 @index_app.command("switch")
 def switch(context: typer.Context, number: Number, data_dir: DataDir = None, config: Config = None) -> None:
     """Let another generation answer; what changed since it last did is taken in first."""
-    from bot.wiring import open_kura
-    from retrieval.building import Builder
+    from bot.cli.upkeep import kept_up
+    from bot.upkeep import UpkeepRequest
 
-    chosen = settings(context, data_dir, config)
-    with open_kura(chosen, holder="kura index switch") as kura:
-        made = Builder(kura.index).switch(number)
-        differs = (made.fingerprint, made.recipe) != (kura.index.embedder.fingerprint, kura.index.recipe)
-    typer.echo(f"Generation {made.id} answers now (embedder {made.fingerprint}).")
-    if differs:
-        typer.echo(
-            "The settings want another embedder or size of passages: set them back, or go there again with"
-            " `kura index switch`.",
-            err=True,
-        )
+    request = UpkeepRequest("switch", generation=number)
+    kept_up(settings(context, data_dir, config), request, command="kura index switch")
 
 
 @index_app.command("drop")
 def drop(context: typer.Context, number: Number, data_dir: DataDir = None, config: Config = None) -> None:
     """Remove a generation that does not answer, with its words and vectors."""
-    from bot.wiring import open_kura
-    from retrieval.building import Builder
+    from bot.cli.upkeep import kept_up
+    from bot.upkeep import UpkeepRequest
 
-    with open_kura(settings(context, data_dir, config), holder="kura index drop") as kura:
-        Builder(kura.index).drop(number)
-    typer.echo(f"Generation {number} is gone.")
+    request = UpkeepRequest("drop", generation=number)
+    kept_up(settings(context, data_dir, config), request, command="kura index drop")

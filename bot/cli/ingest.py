@@ -81,10 +81,11 @@ def _print(report: ReportPayload, request: IngestRequest, chosen: Settings, *, a
     from bot.cli.output import printable
     from bot.cli.reports import print_report
     from bot.stored import unconfigured
+    from bot.wiring.sources import configured
 
     print_report(report, as_json=as_json)
     if not (request.sources or request.paths):
-        for one in unconfigured(chosen):
+        for one in unconfigured(chosen, lambda: configured(chosen)):
             typer.echo(f"kura: {printable(one.unreachable)}.", err=True)
 
 
@@ -101,14 +102,9 @@ def _check_watch(request: IngestRequest, chosen: Settings, *, beside_server: boo
 
 def _hand_over(server: RunningServer, request: IngestRequest, chosen: Settings) -> ReportPayload:
     from bot.cli.handover import hand_over
-    from bot.errors import SettingsError
-    from bot.wiring.handover import digest
+    from bot.wiring.handover import check_settings
 
-    if server.settings != digest(chosen):
-        raise SettingsError(
-            "The server that holds the data folder was started with other settings of sources or embedder: restart"
-            " `kura serve`, or stop it and run this again."
-        )
+    check_settings(server, chosen)
     return hand_over(server, request, show=progress_bars)
 
 
@@ -119,11 +115,10 @@ def remove(
     config: Config = None,
 ) -> None:
     """Remove a source and all its documents; its files stay where they are, but for uploads, which are removed."""
-    from bot.wiring import open_kura
+    from bot.cli.upkeep import kept_up
+    from bot.upkeep import UpkeepRequest
 
-    with open_kura(settings(context, data_dir, config), holder="kura remove") as kura:
-        count = kura.ingesting.remove(name)
-    typer.echo(f"Removed {name}: {count} documents.")
+    kept_up(settings(context, data_dir, config), UpkeepRequest("remove", (name,)), command="kura remove")
 
 
 def _request(

@@ -37,9 +37,11 @@ def status(context: typer.Context, as_json: Json = False, data_dir: DataDir = No
     from bot.cli.output import print_json, printable
     from bot.inspection import describe
     from bot.stored import unconfigured
+    from bot.wiring.parts import make_parts
+    from bot.wiring.sources import configured
 
     chosen = settings(context, data_dir, config)
-    described, left = describe(chosen), unconfigured(chosen)
+    described, left = describe(chosen, make_parts(chosen)), unconfigured(chosen, lambda: configured(chosen))
     if as_json:
         print_json(described.as_json() | {"unconfigured": [one.source for one in left]})
         return
@@ -65,9 +67,10 @@ def doctor(context: typer.Context, as_json: Json = False, data_dir: DataDir = No
     """Check the installation: one line each, exit 1 on a fault."""
     from bot.cli.output import print_json
     from bot.inspection import examine
+    from bot.wiring.parts import make_parts
 
     chosen = settings(context, data_dir, config)
-    findings = examine(chosen)
+    findings = examine(chosen, make_parts(chosen))
     if all(one.ok for one in findings if one.check == "index"):  # else there may be nothing that could be read
         findings.append(_sources(chosen))
     if as_json:
@@ -83,8 +86,9 @@ def _sources(chosen: Settings) -> Finding:
     from bot.cli.output import printable
     from bot.inspection import Finding
     from bot.stored import unconfigured
+    from bot.wiring.sources import configured
 
-    left = [printable(one.unreachable) for one in unconfigured(chosen)]
+    left = [printable(one.unreachable) for one in unconfigured(chosen, lambda: configured(chosen))]
     return Finding("sources", not left, "; ".join(left) or "each one stored is configured, or a folder")
 
 

@@ -27,9 +27,13 @@ def verify(
 ) -> None:
     """Prove that the index is what the sources hold: every document is read and hashed again. Exit 1 on a difference."""
     from bot.cli.output import print_json
-    from bot.verifying import verify as proved
+    from bot.cli.upkeep import kept_up
+    from bot.upkeep import UpkeepRequest
 
-    found = proved(settings(context, data_dir, config), sources or ())
+    request = UpkeepRequest("verify", tuple(dict.fromkeys(sources or ())))
+    found = kept_up(settings(context, data_dir, config), request, command="kura verify").found
+    if found is None:
+        raise typer.Exit(1)
     if as_json:
         print_json(found.as_json())
     else:
@@ -49,13 +53,10 @@ def verify(
 
 def repair(context: typer.Context, data_dir: DataDir = None, config: Config = None) -> None:
     """Make the indexes anew from the stored documents, without their sources; embeds with the embedder now set."""
-    from bot.verifying import repair as mended
-    from bot.wiring import open_kura
+    from bot.cli.upkeep import kept_up
+    from bot.upkeep import UpkeepRequest
 
-    chosen = settings(context, data_dir, config)
-    with open_kura(chosen, holder="kura repair") as kura:
-        for sentence in mended(kura.index, chosen.data_dir):
-            typer.echo(sentence)
+    kept_up(settings(context, data_dir, config), UpkeepRequest("repair"), command="kura repair")
 
 
 def _print_proof(proof: SourceProof) -> None:

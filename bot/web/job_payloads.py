@@ -1,4 +1,4 @@
-"""The JSON of an ingest job, and the answer that one was started. Knows no route."""
+"""The JSON of a job, and the answer that one was started. Knows no route."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 from starlette.responses import JSONResponse
 
+from bot.ingesting import IngestRequest
 from bot.jobs import Job, SourceProgress, State
 from bot.reporting import ReportPayload, Text
 
@@ -26,9 +27,10 @@ class ProgressPayload(BaseModel):
 
 
 class JobPayload(BaseModel):
-    """An ingest job. When it is done, `report` is where to read what it did."""
+    """A job. When it is done, `report` is where to read what it did."""
 
     job: str
+    kind: str = Field(description="`ingest`; or what the command line of this machine asked for: `verify`, say.")
     state: State
     sources: list[Text] = Field(description="What was asked for; empty: every source.")
     dry_run: bool
@@ -45,9 +47,12 @@ class JobPayload(BaseModel):
 
 def job_payload(job: Job) -> JobPayload:
     """A job as it stands."""
-    names = [*job.request.sources, *map(str, job.request.paths)]
+    paths = job.request.paths if isinstance(job.request, IngestRequest) else ()
+    names = [*job.request.sources, *map(str, paths)]
+    report = f"{address(job.id)}/report" if job.outcome else None
     return JobPayload(
         job=job.id,
+        kind=job.kind,
         state=job.state,
         sources=names,
         dry_run=job.request.dry_run,
@@ -59,7 +64,7 @@ def job_payload(job: Job) -> JobPayload:
         whole=job.outcome.whole if job.outcome else None,
         faults=dict(job.outcome.faults) if job.outcome else {},
         fault=job.fault,
-        report=f"{address(job.id)}/report" if job.outcome else None,
+        report=f"/v1/ingest/upkeep/{job.id}" if job.result else report,
     )
 
 
@@ -67,6 +72,7 @@ def stored_payload(report: ReportPayload) -> JobPayload:
     """A job of which only the report is left."""
     return JobPayload(
         job=report.job,
+        kind="ingest",
         state=report.state,
         sources=[source.source for source in report.sources],
         dry_run=any(source.dry_run for source in report.sources),

@@ -20,6 +20,7 @@ from bot.web.event_stream import EventStream
 from bot.web.faults import FAULTS, FaultPayload, NotThere, fault_payload
 from bot.web.job_payloads import JobPayload, StartedPayload, accepted, job_payload, stored_payload
 from bot.web.ports import Ingestion
+from bot.web.routes_upkeep import upkeep_router
 from retrieval.access import Principal, Readers
 
 LOOK_S = 0.25
@@ -48,6 +49,7 @@ class JobsPayload(BaseModel):
 def ingest_router(*, ingestion: Ingestion, ingester: Caller) -> APIRouter:
     """The routes, for whoever `ingester` lets pass."""
     router = APIRouter(prefix="/v1/ingest", tags=["ingestion"])
+    router.include_router(upkeep_router(ingestion=ingestion, ingester=ingester))
 
     @router.post(
         "",

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from bot.errors import SettingsError
 from bot.settings import Settings
 from retrieval.data_folder import DataFolder, make_private_folder
 from retrieval.errors import DataFolderHeld
@@ -40,7 +41,7 @@ class RunningServer:
 
 
 def digest(settings: Settings) -> str:
-    """Names what an ingest depends on in the settings."""
+    """Names what a job depends on in the settings."""
     told = (*settings.sources, settings.ingest, settings.embedder)
     return sha256("\n".join(one.model_dump_json() for one in told).encode()).hexdigest()
 
@@ -74,7 +75,16 @@ def running_server(folder: Path) -> RunningServer | None:
     except (OSError, ValueError, TypeError):
         return None
     try:
-        DataFolder(folder, holder="kura ingest").release()
+        DataFolder(folder, holder="the command line").release()
     except DataFolderHeld:
         return server
     return None
+
+
+def check_settings(server: RunningServer, settings: Settings) -> None:
+    """Raises SettingsError unless a job handed over is done as it would be done here."""
+    if server.settings != digest(settings):
+        raise SettingsError(
+            "The server that holds the data folder was started with other settings of sources or embedder: restart"
+            " `kura serve`, or stop it and run this again."
+        )

@@ -1,4 +1,4 @@
-"""A server over an open Kura: the HTTP application, its ingests, schedules and watched folders, and Discord."""
+"""A server over an open Kura: the HTTP application, its jobs, schedules and watched folders, and Discord."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from bot.web.metrics import Metrics
 from bot.web.ports import BackgroundTask, Hook, Ingestion
 from bot.wiring.handover import RunningServer
 from bot.wiring.sources import uploads, webhook_secret
+from bot.wiring.upkeep import make_upkeep
 from retrieval.access import EVERYBODY
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """The HTTP application, and its ingest jobs, which are closed first: whoever watches one is told that it ends."""
+    """The HTTP application, and its jobs, which are closed first: whoever watches one is told that it ends."""
 
     app: Callable[..., Coroutine[Any, Any, None]]
     jobs: IngestJobs
@@ -36,14 +37,19 @@ class Served:
 def make_served(kura: Kura, server: RunningServer | None = None) -> Served:
     """The HTTP application, with Discord beside it when there is a token.
 
-    `server` is where it listens: the command line on this machine hands its ingests over with the key in it.
+    `server` is where it listens: the command line on this machine hands its jobs over with the key in it.
     Raises SettingsError for a secret that cannot be read.
     """
     settings = kura.settings
     kura.ingesting.apply_readers()  # before the first question
     identify = BearerTokens(_clients(settings, server))
     metrics = Metrics(kura.assistant.engine_state)
-    jobs = IngestJobs(kura.ingesting, reports=kura.reports, ended=metrics.ended_ingest)
+    jobs = IngestJobs(
+        kura.ingesting,
+        reports=kura.reports,
+        upkeep=make_upkeep(kura, shared=True).run,
+        ended=lambda job: metrics.ended_ingest(job) if job.kind == "ingest" else None,
+    )
     kura.closing.callback(jobs.close)
     token = discord_token(settings)
     background: list[BackgroundTask] = [kura.assistant.warm_up, *_upkeep(kura, jobs)]

@@ -9,6 +9,7 @@ import pytest
 from bot.inspection import describe, describe_generations, examine
 from bot.settings import Settings, load
 from bot.wiring import open_kura
+from bot.wiring.parts import make_parts
 from ingest.fakes import InlineParser
 from ingest.folders import Folders
 from ingest.sync import Ingestor
@@ -37,7 +38,7 @@ def settings_with(model: str) -> Settings:
 
 
 def finding(settings: Settings, check: str) -> tuple[bool, str]:
-    return next((one.ok, one.detail) for one in examine(settings) if one.check == check)
+    return next((one.ok, one.detail) for one in examine(settings, make_parts(settings)) if one.check == check)
 
 
 @pytest.fixture
@@ -52,7 +53,7 @@ def ingested(docs: Path) -> Iterator[Settings]:
 
 def test_a_sound_index_agrees(ingested: Settings) -> None:
     assert finding(ingested, "index") == (True, "3 documents, 4 passages; words and vectors agree")
-    assert describe(ingested).documents == 3
+    assert describe(ingested, make_parts(ingested)).documents == 3
 
 
 def test_an_index_of_another_embedder_is_told_from_a_lost_one(ingested: Settings) -> None:

@@ -11,12 +11,15 @@ from bot.errors import Overloaded
 from bot.ingesting import IngestRequest, Outcome
 from bot.jobs import MOST_FAILURES, MOST_KEPT, IngestJobs, Job
 from bot.reporting import ReportStore
+from bot.upkeep import UpkeepRequest, UpkeepResult
 from ingest.errors import SourceError
 from ingest.reports import Progress
-from retrieval.errors import RetrievalError
+from retrieval.errors import NotFound, RetrievalError
 from tests.bot.ingests import PATIENCE_S, FakeIngests, sync_report
 
 HANDBOOK, WIKI = IngestRequest(sources=("handbook",)), IngestRequest(sources=("wiki",))
+REMOVE, VERIFY = UpkeepRequest("remove", ("wiki",)), UpkeepRequest("verify")
+Note = Callable[[Progress], None]
 
 
 class Bench:
@@ -279,3 +282,92 @@ def test_ids_are_not_to_be_guessed(bench: Bench) -> None:
     ids = {bench.end_of(jobs.submit(HANDBOOK, by="test")).id for _ in range(20)}
     assert len(ids) == 20
     assert all(len(one) == 16 for one in ids)
+
+
+def test_upkeep_waits_in_the_same_queue_and_its_result_is_kept(bench: Bench) -> None:
+    ingests = FakeIngests(hold=True)
+    seen: list[int] = []
+
+    def upkeep(request: UpkeepRequest, note: Note) -> UpkeepResult:
+        seen.append(len(ingests.requests))
+        note(Progress("sources", 1, 2, "wiki"))
+        return UpkeepResult((f"{request.kind} done.",))
+
+    jobs = bench(ingests, upkeep=upkeep)
+    first = jobs.submit(HANDBOOK, by="schedule")
+    begun(ingests)
+    proof, last = jobs.submit(VERIFY, by="test"), jobs.submit(WIKI, by="schedule")
+    assert [job.kind for job in jobs.recent()] == ["ingest", "verify", "ingest"]
+    ingests.release()
+    bench.end_of(first)
+    ended = bench.end_of(proof)
+    assert (ended.state, ended.result, ended.outcome) == ("done", UpkeepResult(("verify done.",)), None)
+    assert (ended.progress[0].source, ended.progress[0].done) == ("sources", 1)
+    assert bench.reports.get(proof.id) is None
+    ingests.release()
+    bench.end_of(last)
+    assert seen == [1]
+    assert ingests.most_at_once == 1
+
+
+def test_what_was_asked_for_behind_upkeep_is_not_done_in_front_of_it(bench: Bench) -> None:
+    ingests = FakeIngests(hold=True)
+    jobs = bench(ingests)
+    jobs.submit(HANDBOOK, by="test")
+    begun(ingests)
+    before, removal = jobs.submit(WIKI, by="test"), jobs.submit(REMOVE, by="test")
+    after = jobs.submit(WIKI, by="test")
+    assert len({before.id, removal.id, after.id, jobs.submit(REMOVE, by="test").id}) == 4
+    assert [job.request for job in reversed(jobs.recent())] == [HANDBOOK, WIKI, REMOVE, WIKI, REMOVE]
+
+
+def test_upkeep_of_a_source_does_not_keep_its_schedule_from_it(bench: Bench) -> None:
+    ingests = FakeIngests(hold=True)
+    jobs = bench(ingests)
+    jobs.submit(HANDBOOK, by="test")
+    begun(ingests)
+    jobs.submit(REMOVE, by="test")
+    assert not jobs.busy_with("wiki")
+
+
+def test_failed_upkeep_says_all_of_it_in_its_result_alone(bench: Bench) -> None:
+    def upkeep(request: UpkeepRequest, _: Note) -> UpkeepResult:
+        if request.kind == "switch":
+            raise NotFound("There is no generation 9.")
+        if request.kind == "verify":
+            raise RetrievalError("The index at /srv/kura/chroma cannot be opened.")
+        raise LookupError("secret detail")
+
+    jobs = bench(FakeIngests(), upkeep=upkeep)
+    unknown = bench.end_of(jobs.submit(UpkeepRequest("switch", generation=9), by="test"))
+    assert (unknown.state, unknown.result) == (
+        "failed",
+        UpkeepResult(fault="There is no generation 9.", exit_code=1),
+    )
+    damaged = bench.end_of(jobs.submit(VERIFY, by="test"))
+    assert damaged.result
+    assert "/srv/kura/chroma" in damaged.result.fault
+    assert "/srv" not in damaged.fault
+    unforeseen = bench.end_of(jobs.submit(REMOVE, by="test"))
+    assert unforeseen.result
+    assert "secret" not in unforeseen.result.fault
+    assert unforeseen.result.exit_code == 1
+
+
+def test_upkeep_ends_with_the_server_at_its_next_sign_of_life(bench: Bench) -> None:
+    running = threading.Event()
+
+    def upkeep(_: UpkeepRequest, note: Note) -> UpkeepResult:
+        while True:
+            note(Progress("sources", 0, 2, "wiki"))
+            running.set()
+
+    jobs = bench(FakeIngests(), upkeep=upkeep)
+    proof, removal = jobs.submit(VERIFY, by="test"), jobs.submit(REMOVE, by="test")
+    assert running.wait(PATIENCE_S)
+    assert jobs.close()
+    ended, dropped = bench.end_of(proof), jobs.get(removal.id)
+    assert (ended.state, ended.result) == ("interrupted", None)
+    assert ended.fault == "Kura was stopped while this ran; do it again."
+    assert dropped
+    assert (dropped.state, dropped.fault) == ("interrupted", "Kura was stopped before this was begun.")

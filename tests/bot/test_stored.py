@@ -11,6 +11,7 @@ from bot.settings import Settings
 from bot.settings_sources import SourceSettings
 from bot.stored import stored, unconfigured
 from bot.wiring.sources import configured
+from ingest.verification import SourceProof
 from retrieval import authority
 from retrieval.access import EVERYBODY, Readers
 from retrieval.database import open_database, writing
@@ -37,6 +38,10 @@ def settings(tmp_path: Path, *sources: dict[str, object]) -> Settings:
     return Settings(data_dir=tmp_path / "data", sources=tuple(SourceSettings.model_validate(one) for one in sources))
 
 
+def left_over(chosen: Settings) -> list[SourceProof]:
+    return unconfigured(chosen, lambda: configured(chosen))
+
+
 def wiki(name: str = "wiki") -> dict[str, object]:
     return {"name": name, "kind": "git", "repository": "https://git.example.com/wiki.git"}
 
@@ -44,7 +49,7 @@ def wiki(name: str = "wiki") -> dict[str, object]:
 def test_a_source_that_no_setting_stands_for_is_named_with_what_to_do(tmp_path: Path, put: Put) -> None:
     put("wiki", "https://git.example.com/wiki.git", "git")
     put("letters", "/srv/letters", "upload")
-    (left,) = unconfigured(settings(tmp_path, wiki()))
+    (left,) = left_over(settings(tmp_path, wiki()))
     assert left.source == "letters"
     assert "not configured any more" in left.unreachable
     assert "`kura remove letters`" in left.unreachable
@@ -52,23 +57,23 @@ def test_a_source_that_no_setting_stands_for_is_named_with_what_to_do(tmp_path: 
 
 def test_a_folder_that_was_ingested_by_its_path_is_none_of_them(tmp_path: Path, put: Put) -> None:
     put("docs", "/srv/docs", "folder")
-    assert unconfigured(settings(tmp_path)) == []
+    assert left_over(settings(tmp_path)) == []
 
 
 def test_a_source_that_only_has_another_name_now_is_none_of_them(tmp_path: Path, put: Put) -> None:
     (former,) = configured(settings(tmp_path, wiki("wiki")))
     put("wiki", former.feed().source.root, "git")
-    assert unconfigured(settings(tmp_path, wiki("handbook"))) == []
-    assert [one.source for one in unconfigured(settings(tmp_path))] == ["wiki"]
+    assert left_over(settings(tmp_path, wiki("handbook"))) == []
+    assert [one.source for one in left_over(settings(tmp_path))] == ["wiki"]
 
 
 def test_a_source_that_does_not_open_hides_no_other(tmp_path: Path, put: Put) -> None:
     put("letters", "/srv/letters", "upload")
     broken = {"name": "tickets", "kind": "loader", "component": "not_there.Loader"}
-    assert [one.source for one in unconfigured(settings(tmp_path, broken))] == ["letters"]
+    assert [one.source for one in left_over(settings(tmp_path, broken))] == ["letters"]
 
 
 def test_where_nothing_was_ingested_nothing_is_stored_and_nothing_made(tmp_path: Path) -> None:
     chosen = settings(tmp_path, {"name": "letters", "kind": "upload"})
-    assert (stored(chosen), unconfigured(chosen)) == ([], [])
+    assert (stored(chosen), left_over(chosen)) == ([], [])
     assert not (tmp_path / "data").exists()

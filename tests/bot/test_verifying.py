@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from bot.errors import SettingsError
 from bot.settings import Settings, load
 from bot.verifying import Verification, repair, verify
 from bot.wiring import open_kura
+from bot.wiring.sources import configured
 from ingest.fakes import InlineParser
 from ingest.feeds import recipe
 from ingest.folders import Folders
@@ -32,6 +33,10 @@ CONFIGURED = (
     '[[sources]]\nname = "docs"\npath = "{docs}"\n'
     '[[sources]]\nname = "people"\npath = "{docs}/people"\nreaders = ["hr"]\n'
 )
+
+
+def proved(settings: Settings, names: Sequence[str] = (), index: Index | None = None) -> Verification:
+    return verify(settings.data_dir, configured(settings), names, index=index)
 
 
 def opened(settings: Settings, dimensions: int = 64) -> Index:
@@ -85,11 +90,11 @@ def differing(found: Verification) -> set[str]:
 
 
 def test_what_was_just_ingested_is_proved(settings: Settings) -> None:
-    found = verify(settings)
+    found = proved(settings)
     assert found.agrees
     assert {proof.source: proof.same for proof in found.sources} == {"docs": 2, "people": 1}
     assert (found.documents, found.chunks) == (3, 4)
-    assert verify(settings).agrees  # the first has changed nothing
+    assert proved(settings).agrees  # the first has changed nothing
 
 
 def in_place(docs: Path) -> None:
@@ -113,7 +118,7 @@ def test_a_source_that_says_something_else_is_found(
     settings: Settings, docs: Path, tamper: Callable[[Path], object], kind: str
 ) -> None:
     tamper(docs)
-    found = verify(load())
+    found = proved(load())
     assert not found.agrees
     assert kind in differing(found)
     assert found.faults == ()
@@ -122,31 +127,31 @@ def test_a_source_that_says_something_else_is_found(
 def test_a_stored_source_that_is_configured_no_more_is_a_difference(settings: Settings, docs: Path) -> None:
     sql(settings, "UPDATE sources SET kind = 'git', root = 'https://git.example/x' WHERE name = 'people'")
     Path("kura.toml").write_text(CONFIGURED.format(docs=docs).split('[[sources]]\nname = "people"')[0])
-    found = verify(load())
+    found = proved(load())
     (lost,) = [proof for proof in found.sources if proof.source == "people"]
     assert "kura remove people" in lost.unreachable
 
 
 def test_folders_that_were_ingested_by_their_path_are_verified_too(settings: Settings, docs: Path) -> None:
     Path("kura.toml").unlink()
-    assert {proof.source: proof.same for proof in verify(load()).sources} == {"docs": 2, "people": 1}
+    assert {proof.source: proof.same for proof in proved(load()).sources} == {"docs": 2, "people": 1}
     (docs / "travel.md").unlink()
-    assert differing(verify(load())) == {"extra"}
+    assert differing(proved(load())) == {"extra"}
 
 
 def test_one_source_may_be_verified_alone(settings: Settings, docs: Path) -> None:
     (docs / "travel.md").unlink()
-    assert verify(settings, ["people"]).agrees
-    assert not verify(settings, ["docs"]).agrees
+    assert proved(settings, ["people"]).agrees
+    assert not proved(settings, ["docs"]).agrees
     with pytest.raises(SettingsError, match="docs, people"):
-        verify(settings, ["doc"])
+        proved(settings, ["doc"])
 
 
 def test_a_folder_in_use_and_one_without_anything_are_said(settings: Settings, tmp_path: Path) -> None:
     with DataFolder(settings.data_dir, holder="kura serve"), pytest.raises(DataFolderHeld):
-        verify(settings)
+        proved(settings)
     with pytest.raises(SettingsError, match="kura ingest"):
-        verify(load(overrides={"data_dir": tmp_path / "none"}))
+        proved(load(overrides={"data_dir": tmp_path / "none"}))
 
 
 @pytest.mark.parametrize(
@@ -161,21 +166,21 @@ def test_a_folder_in_use_and_one_without_anything_are_said(settings: Settings, t
 def test_what_repair_mends_is_found_before_and_proved_after(settings: Settings, statement: str, kind: str) -> None:
     before = answers(settings)
     sql(settings, statement)
-    assert kind in {fault.kind for fault in verify(settings).faults}
+    assert kind in {fault.kind for fault in proved(settings).faults}
     assert "Made anew: 4 passages." in mended(settings)
-    assert verify(settings).agrees
+    assert proved(settings).agrees
     assert answers(settings) == before
 
 
 def test_altered_text_is_said_and_read_again_by_the_next_ingest(settings: Settings, docs: Path) -> None:
     before = answers(settings)
     sql(settings, "UPDATE versions SET text = replace(text, '180', '980')")
-    assert "text" in {fault.kind for fault in verify(settings).faults}
+    assert "text" in {fault.kind for fault in proved(settings).faults}
     assert any("run `kura ingest`" in sentence for sentence in mended(settings))
     index = opened(settings)
     Folders(Ingestor(index, InlineParser())).ingest(docs)
     index.close()
-    assert verify(settings).agrees
+    assert proved(settings).agrees
     assert answers(settings) == before
 
 
@@ -183,21 +188,21 @@ def test_damaged_vectors_are_found_without_a_change_and_mended(settings: Setting
     before = answers(settings)
     (settings.data_dir / VECTORS / "chroma.sqlite3").write_bytes(b"no database" * 500)
     for _ in range(2):
-        assert {fault.kind for fault in verify(settings).faults} == {"vectors"}
+        assert {fault.kind for fault in proved(settings).faults} == {"vectors"}
     said = mended(settings)
     assert said[0].startswith("The vector index was damaged")
     assert "The damaged files were deleted." in said
     assert list(settings.data_dir.glob("chroma.damaged-*")) == []
-    assert verify(settings).agrees
+    assert proved(settings).agrees
     assert answers(settings) == before
 
 
 def test_a_lost_vector_index_is_found_and_not_made_by_looking(settings: Settings) -> None:
     shutil.rmtree(settings.data_dir / VECTORS)
-    assert [fault.kind for fault in verify(settings).faults] == ["vectors"]
+    assert [fault.kind for fault in proved(settings).faults] == ["vectors"]
     assert not (settings.data_dir / VECTORS).exists()
     mended(settings)
-    assert verify(settings).agrees
+    assert proved(settings).agrees
 
 
 def test_a_kept_generation_that_is_damaged_is_dropped(settings: Settings) -> None:
@@ -207,11 +212,11 @@ def test_a_kept_generation_that_is_damaged_is_dropped(settings: Settings) -> Non
     builder.catch_up(made)
     builder.flip(made)
     index.close()
-    assert verify(settings).agrees
+    assert proved(settings).agrees
     sql(settings, "DELETE FROM words_1_1")
-    assert not verify(settings).agrees
+    assert not proved(settings).agrees
     assert any("dropped" in sentence for sentence in mended(settings, 32))
-    assert verify(settings).agrees
+    assert proved(settings).agrees
 
 
 def test_repair_of_an_empty_folder_does_nothing(docs: Path) -> None:

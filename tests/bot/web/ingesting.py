@@ -11,7 +11,7 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from bot.identity import BearerTokens, Client
-from bot.jobs import IngestJobs
+from bot.jobs import IngestJobs, RunUpkeep, no_upkeep
 from bot.reporting import ReportStore
 from bot.web.ports import Ingestion
 from tests.bot.ingests import FakeIngests
@@ -51,12 +51,17 @@ class IngestSite:
 
 @contextmanager
 def ingest_site(
-    folder: Path, ingests: FakeIngests | None = None, *, most_waiting: int = 16, **changes: Any
+    folder: Path,
+    ingests: FakeIngests | None = None,
+    *,
+    most_waiting: int = 16,
+    upkeep: RunUpkeep = no_upkeep,
+    **changes: Any,
 ) -> Iterator[IngestSite]:
     """A site over a stand-in; `changes` are fields of `Ingestion`."""
     ingests = ingests or FakeIngests()
     reports = ReportStore(folder / "reports")
-    jobs = IngestJobs(ingests, reports=reports, most_waiting=most_waiting)
+    jobs = IngestJobs(ingests, reports=reports, most_waiting=most_waiting, upkeep=upkeep)
     ingestion = Ingestion(jobs, reports, _TOKENS.may_ingest, _TOKENS.may_name_paths, **changes)
     with ExitStack() as stack:
         stack.callback(jobs.close)

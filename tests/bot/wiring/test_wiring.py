@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import ast
 import asyncio
 import threading
 from pathlib import Path
@@ -8,6 +9,21 @@ import pytest
 
 from bot.settings import load
 from bot.wiring import listen, open_kura
+
+ROOT = Path(__file__).parents[3]
+OTHERS = sorted(
+    path for path in (ROOT / "bot").rglob("*.py") if not {"cli", "wiring"} & set(path.relative_to(ROOT).parts)
+)
+
+
+@pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_only_the_command_line_calls_wiring(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            assert not any(alias.name.startswith("bot.wiring") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert not node.module.startswith("bot.wiring")
+            assert node.module != "bot" or all(alias.name != "wiring" for alias in node.names)
 
 
 @pytest.mark.parametrize("host", ["::1", "[::1]"])
