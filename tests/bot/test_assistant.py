@@ -379,8 +379,7 @@ def test_a_file_that_is_gone_is_neither_quoted_nor_named(make_assistant: Make) -
 def test_a_passage_of_a_changed_file_is_marked_in_a_search(make_assistant: Make) -> None:
     freshness = ScriptedFreshness(changed="travel.md")
     hits = asyncio.run(make_assistant(freshness=freshness).search(HOTEL, principal=SOMEBODY))
-    assert {hit.title: hit.changed for hit in hits} == {"Travel policy": True, "休暇規程": False}
-    assert threading.main_thread() not in freshness.threads
+    assert [hit.title for hit in hits if hit.changed] == ["Travel policy"] != [hit.title for hit in hits]
 
 
 @pytest.mark.parametrize("prose", ["", "In Europe the hotel limit is 180 EUR per night [1]."])
