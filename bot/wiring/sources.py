@@ -153,9 +153,9 @@ def _web(chosen: SourceSettings, cache: Path) -> Source:
 def _loader(chosen: SourceSettings) -> Source:
     from langchain_core.document_loaders import BaseLoader
 
-    from ingest.sources.component import ComponentSource
+    from ingest.sources.component import ComponentSource, loader_address
 
     port: type[Any] = BaseLoader
     made = make_component(chosen.component, chosen.arguments, port, "sources.component")
-    told = sorted((key, value) for key, value in masked(chosen.arguments).items() if not is_secret(key))
-    return ComponentSource(made, root=f"{chosen.component} {told}")
+    told = {key: value for key, value in masked(chosen.arguments).items() if not is_secret(key)}
+    return ComponentSource(made, root=loader_address(chosen.component, told))

@@ -5,6 +5,7 @@ Its documents are kept in a nameless temporary file for as long as one sync take
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -31,6 +32,8 @@ MAX_DOCUMENTS = 1_000_000
 _ITEM_LENGTH = 1000
 """Characters of an item; a longer source (a `data:` address) is cut and told by its hash."""
 _NAME_LENGTH = 150
+_MARK = 8
+"""Hexadecimal digits: enough to tell the few loaders of an installation apart, too few to guess what they stand for."""
 _MIME_KEYS = ("mime_type", "mimetype", "content_type", "Content-Type")
 _SUFFIX_OF = {"text/markdown": ".md", "text/x-markdown": ".md", "text/html": ".html", "application/xhtml+xml": ".html"}
 _HARMLESS = re.compile(
@@ -48,8 +51,18 @@ class _Kept:
     title: str
 
 
+def loader_address(component: str, arguments: Mapping[str, Any]) -> str:
+    """What a loader is called where a source's address is shown: `module:Class`, with a mark that its arguments make.
+
+    The mark tells two sources by the same loader apart and shows no argument: one may be a secret.
+    """
+    module, _, name = component.rpartition(".")
+    told = json.dumps(arguments, sort_keys=True, default=str)
+    return f"{module}:{name}" + (f"#{sha256(told.encode()).hexdigest()[:_MARK]}" if arguments else "")
+
+
 class ComponentSource:
-    """What a loader yields. `root` tells this source from every other one: the configured name, say.
+    """What a loader yields. `root` tells this source from every other one: see `loader_address`.
 
     A document is named by its `source` in the metadata; the second one of the same source is `source#2`, and so on in the
     order in which the loader yields them. Whether one has changed, only its text can tell.

@@ -33,8 +33,12 @@ _STALE_SECONDS = 24 * 3600
 _RESERVED = re.compile(
     r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9¹²³]) *(?:\..*)?", re.IGNORECASE | re.DOTALL
 )
-_FORBIDDEN = re.compile(r"[\x00-\x1f\x7f-\x9f/\\<>:\"|?*\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Separators, what Windows forbids, line breaks, and marks that turn a name around for the eye."""
+_FORBIDDEN = re.compile(r"[/\\<>:\"|?*]")
+"""Separators, and what Windows forbids."""
+_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""Line breaks and other control characters, and marks that turn a name around for the eye."""
+_NO_TEXT = re.compile(r"[\ufffd\ud800-\udfff]")
+"""What stands for bytes that are no UTF-8, as after decoding `%ff` in an address."""
 
 
 class Uploads:
@@ -121,13 +125,17 @@ class Uploads:
 def safe_name(name: str) -> str:
     """`name` in Unicode's NFC. Raises DocumentError unless every system can hold a visible file of that name."""
     normal = unicodedata.normalize("NFC", name)
-    shown = normal.encode("utf-8", "replace").decode()[:_NAME_BYTES]
+    shown = f"The name “{_NO_TEXT.sub('?', _UNSEEN.sub('?', normal))[:_NAME_BYTES]}”"
+    if _NO_TEXT.search(normal):
+        raise DocumentError(f"{shown} is not valid UTF-8: encode it as UTF-8.")
+    if _UNSEEN.search(normal):
+        raise DocumentError(f"{shown} holds a line break or another sign that cannot be seen: leave it out.")
     if not normal.strip() or _FORBIDDEN.search(normal) or _RESERVED.fullmatch(normal):
-        raise DocumentError(f'{shown!r} is no name for a file: give it another, without / \\ : * ? " < > |.')
+        raise DocumentError(f'{shown} is none for a file: give it another, without / \\ : * ? " < > |.')
     if hidden(normal) or normal != normal.strip() or normal.endswith("."):
-        raise DocumentError(f"{shown!r} begins or ends as hidden or passing files do: give it another name.")
+        raise DocumentError(f"{shown} begins or ends as hidden or passing files do: give it another.")
     if len(normal.encode()) > _NAME_BYTES:
-        raise DocumentError(f"{shown!r} is longer than {_NAME_BYTES} bytes: give it a shorter name.")
+        raise DocumentError(f"{shown} is longer than {_NAME_BYTES} bytes: give it a shorter one.")
     return normal
 
 

@@ -46,6 +46,8 @@ def test_a_loader_of_ones_own_is_named_by_its_path(tmp_path: Path) -> None:
         tmp_path, {"name": "tickets", "kind": "loader", "component": component, "arguments": {"project": "IT"}}
     )
     feed = configured(made)[0].feed()
+    assert feed.source.root.startswith(f"{__name__}:Tickets#")
+    assert "IT" not in feed.source.root
     (item,) = feed.source.list({}).items
     assert feed.source.read(item).data == b"Ticket of IT."
     feed.source.close()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from langchain_core.documents import Document
 
 from ingest.errors import DocumentError, SourceError
 from ingest.sources import Listing, Source, component
-from ingest.sources.component import ComponentSource
+from ingest.sources.component import ComponentSource, loader_address
 
 
 class Scripted(BaseLoader):
@@ -25,6 +26,15 @@ class Scripted(BaseLoader):
             if isinstance(thing, Exception):
                 raise thing
             yield thing
+
+
+def test_loaders_are_told_apart_by_their_arguments_which_are_not_shown() -> None:
+    one = loader_address("company.loaders.Tickets", {"project": "IT", "auth": "s3cret"})
+    same = loader_address("company.loaders.Tickets", {"auth": "s3cret", "project": "IT"})
+    other = loader_address("company.loaders.Tickets", {"project": "HR", "auth": "s3cret"})
+    assert one == same != other
+    assert re.fullmatch(r"company\.loaders:Tickets#[0-9a-f]{8}", one)
+    assert loader_address("company.loaders.Tickets", {}) == "company.loaders:Tickets"
 
 
 def page(text: str = "text", **metadata: Any) -> Document:

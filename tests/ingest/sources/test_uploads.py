@@ -7,6 +7,7 @@ import threading
 import time
 import unicodedata
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -67,6 +68,16 @@ def test_names_with_tricks_are_refused(kept: Uploads, tmp_path: Path, name: str)
     with pytest.raises(DocumentError):
         kept.remove(name)
     assert left_in(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("encoded", "says"), [("a%ff.md", "not valid UTF-8"), ("a%0ab.md", "line break"), ("a%3fb.md", "without /")]
+)
+def test_a_name_that_is_refused_is_shown_on_one_line_with_the_reason(kept: Uploads, encoded: str, says: str) -> None:
+    with pytest.raises(DocumentError, match=says) as caught:
+        kept.put(unquote(encoded), b"x")
+    assert "The name “a?" in str(caught.value)
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("name", ["a b.md", "規程.md", "😀👩‍💻.md", "console.md", "com10.md", "x" * 197 + ".md"])
