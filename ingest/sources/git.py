@@ -62,7 +62,6 @@ class GitSource:
 
     `folder` is the part of the repository to list; `include` and `exclude` are patterns as in .gitignore, below `folder`.
     `link` is the address of a file, with {commit}, {path} and {branch}; github.com and gitlab.com need none.
-    `owned_by_other` lets a local repository be read that belongs to another user, which git refuses.
     Raises SourceError if a setting cannot be.
     """
 
@@ -77,7 +76,6 @@ class GitSource:
         exclude: Iterable[str] = (),
         suffixes: Collection[str] = SUFFIXES,
         cache: Path,
-        owned_by_other: bool = False,
         timeout_s: float = TIMEOUT_S,
         most_bytes: int = MOST_BYTES,
     ) -> None:
@@ -89,7 +87,6 @@ class GitSource:
         self._globs = Globs(*self._patterns)
         self._suffixes = suffixes
         self._mirror = cache / "mirror.git"
-        self._trusted = cache / "gitconfig" if owned_by_other else None
         self._most_bytes = most_bytes
         self._sizes: dict[str, int] = {}
         self._git = GitCommand(
@@ -97,7 +94,6 @@ class GitSource:
             protocol=self._repository.protocol,
             secret=self._repository.secret,
             timeout_s=timeout_s,
-            trusted=self._trusted,
         )
         self._blobs = Blobs(self._git, READ_TIMEOUT_S)
 
@@ -209,9 +205,6 @@ class GitSource:
 
     def _open(self) -> bool:
         """Make the copy, unless it is there; what a killed git left behind is removed. True if it is new."""
-        if self._trusted:
-            name = self._repository.url.replace("\\", "\\\\").replace('"', '\\"')
-            self._trusted.write_text(f'[safe]\n\tdirectory = "{name}"\n\tdirectory = "{name}/.git"\n', encoding="utf-8")
         origin = self._mirror / _ORIGIN
         if origin.is_file() and origin.read_text(encoding="utf-8") == self.root:
             for pattern in ("**/*.lock", "objects/**/tmp_*", "objects/**/.tmp-*", "objects/incoming-*"):

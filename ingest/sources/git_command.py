@@ -54,9 +54,7 @@ class GitFault(Exception):
 class GitCommand:
     """git, working in one bare repository. `timeout_s` ends a command with all its children."""
 
-    def __init__(
-        self, folder: Path, *, protocol: str, secret: str = "", timeout_s: float, trusted: Path | None = None
-    ) -> None:
+    def __init__(self, folder: Path, *, protocol: str, secret: str = "", timeout_s: float) -> None:
         self.held: IO[bytes] | None = None
         """A lock file to hold for as long as any git that was started lives."""
         self._folder = folder
@@ -66,8 +64,7 @@ class GitCommand:
             "LC_ALL": "C",
             "GIT_DIR": str(folder),
             "GIT_CONFIG_NOSYSTEM": "1",
-            # git believes `safe.directory` from a file only: what stands on its command line does not reach the other side
-            "GIT_CONFIG_GLOBAL": str(trusted or os.devnull),
+            "GIT_CONFIG_GLOBAL": os.devnull,
             "GIT_ATTR_NOSYSTEM": "1",
             "GIT_TERMINAL_PROMPT": "0",
             "GIT_ASKPASS": "",
