@@ -31,6 +31,7 @@ from models.embedders import Embedder
 from retrieval import authority, generations, outbox, purging, words
 from retrieval.access import Readers
 from retrieval.chroma import VectorIndex, Vectors, as_vectors
+from retrieval.courtesy import Courtesy
 from retrieval.database import open_database, reading, sql, writing
 from retrieval.documents import Chunk, Document
 from retrieval.errors import IndexDamaged, IndexMismatch
@@ -44,6 +45,8 @@ DATABASE = "documents.db"
 VECTORS = "chroma"
 VersionWords = tuple[int, Sequence[ChunkWords]]
 """A version by its id, and the words of its chunks."""
+_EMBEDDED_AT_ONCE = 64
+"""Texts between two looks whether somebody searches."""
 _MOVED_AT_ONCE = 256
 """Documents given other readers in one go."""
 
@@ -118,6 +121,7 @@ class Index:
         self.recipe = recipe
         self.spec = spec
         self.writer = threading.RLock()
+        self.courtesy = Courtesy()
         self._folder = folder
         self._reopen = reopen
         self._reopened: dict[int, Embedder] = {}
@@ -185,6 +189,7 @@ class Index:
                 sets = self._reader_sets(connection, source_id, prepared, everywhere=generation is None)
                 written: dict[int, list[_Written]] = {reader_set: [] for reader_set in sets}
                 for one, reader_set in zip(prepared, sets, strict=True):
+                    self.courtesy.give_way()
                     written[reader_set].append(self._write(connection, source_id, reader_set, one))
             self._send(target, written, vectors)
             with writing(self.engine) as connection:
@@ -192,6 +197,7 @@ class Index:
                     purging.delete_document(connection, document_id)
                 for reader_set, group in written.items():
                     for made in group:
+                        self.courtesy.give_way()
                         self._go_live(connection, target, made, everywhere=generation is None)
                     versions = [(one.version_id, one.prepared.words) for one in group]
                     self.add_words(connection, target, reader_set, versions)
@@ -276,9 +282,11 @@ class Index:
         with reading(self.engine) as connection:
             vectors = authority.vectors(connection, target.fingerprint, texts)
         missing = [one for one in texts if one not in vectors]
-        if missing:
-            made = as_vectors(self.embedder_of(target).embed_documents([texts[one] for one in missing]))
-            vectors.update(zip(missing, made, strict=True))
+        for at in range(0, len(missing), _EMBEDDED_AT_ONCE):
+            self.courtesy.give_way()
+            some = missing[at : at + _EMBEDDED_AT_ONCE]
+            made = as_vectors(self.embedder_of(target).embed_documents([texts[one] for one in some]))
+            vectors.update(zip(some, made, strict=True))
         return vectors, missing
 
     def _reader_sets(

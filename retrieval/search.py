@@ -52,6 +52,10 @@ class Searcher:
 
         Raises IndexMismatch if the index was made by another embedder, IndexDamaged if it does not open.
         """
+        with self._index.courtesy.searching():
+            return self._search(text, k, principal=principal)
+
+    def _search(self, text: str, k: int, *, principal: Principal) -> Found:
         query = content_terms(text)
         while True:
             # 1. The embedder runs beside no snapshot: one that is held long keeps deleted text from being overwritten.

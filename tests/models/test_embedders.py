@@ -138,6 +138,9 @@ def test_the_starter_answers_without_holding_up_others(starter: StarterEmbedder)
 
 
 def test_an_embedder_is_there_without_langchain() -> None:
-    program = "import sys, models.embedders; models.embedders.StarterEmbedder().fingerprint; print('langchain_core' in sys.modules)"
+    program = (
+        "import sys, models.embedders\n"
+        "models.embedders.StarterEmbedder().fingerprint; print('langchain_core' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
