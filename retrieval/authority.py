@@ -7,17 +7,17 @@ Knows nothing of embedding or ranking, and hands no text to people: `retrieval/p
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
 import numpy as np
-from sqlalchemy import Connection, bindparam
+from sqlalchemy import Connection
 
 from retrieval.access import Readers
 from retrieval.chroma import Vectors
-from retrieval.database import sql
+from retrieval.database import slices, sql
 from retrieval.documents import Chunk, Document
 
 ReaderSets = dict[int, Readers]
@@ -92,10 +92,15 @@ def ensure_reader_set(connection: Connection, readers: Readers) -> int:
 def reader_sets_of(connection: Connection, documents: Iterable[str]) -> dict[str, int]:
     """The id of the set of readers of each document that has a live version; the others are left out."""
     statement = sql(
-        "SELECT reader_set_id FROM documents WHERE id = :id AND EXISTS (SELECT 1 FROM live WHERE document_id = :id)"
+        "SELECT id, reader_set_id FROM documents WHERE id IN :ids"
+        " AND EXISTS (SELECT 1 FROM live WHERE document_id = documents.id)",
+        "ids",
     )
-    found = {one: connection.execute(statement, {"id": one}).scalar() for one in documents}
-    return {one: int(reader_set) for one, reader_set in found.items() if reader_set is not None}
+    return {
+        id_: int(reader_set)
+        for some in slices([*documents])
+        for id_, reader_set in connection.execute(statement, {"ids": some})
+    }
 
 
 # --- sources ---------------------------------------------------------------------------------------------------------
@@ -214,27 +219,29 @@ def document_id(source_id: int, item: str) -> str:
     return sha256(f"{source_id}\0{item}".encode()).hexdigest()[:16]
 
 
-def add_version(
-    connection: Connection,
-    *,
-    source_id: int,
-    document: Document,
-    document_id: str,
-    item: str,
-    address: str,
-    reader_set: int,
-    content_sha256: str,
-    recipe: str,
-    source_version: str,
-) -> int:
-    """Write a version that is not live yet; returns its id. The document's row is made if it is new."""
+def add_documents(connection: Connection, rows: Iterable[tuple[str, int, str, str, int]]) -> None:
+    """Rows of documents, as (id, source, item, address, set of readers); those that are there stay as they are."""
+    names = ("id", "source", "item", "address", "set")
+    values = [dict(zip(names, row, strict=True)) for row in rows]
     connection.execute(
         sql(
             "INSERT INTO documents (id, source_id, item, address, reader_set_id) VALUES (:id, :source, :item, :address, :set)"
             " ON CONFLICT (id) DO NOTHING"
         ),
-        {"id": document_id, "source": source_id, "item": item, "address": address, "set": reader_set},
+        values,
     )
+
+
+def add_version(
+    connection: Connection,
+    document_id: str,
+    document: Document,
+    *,
+    content_sha256: str,
+    recipe: str,
+    source_version: str,
+) -> int:
+    """Write a version of a document, which is not live yet; returns its id."""
     statement = sql(
         "INSERT INTO versions (document_id, title, language, text, content_sha256, recipe, created_at, source_version)"
         " VALUES (:document, :title, :language, :text, :sha, :recipe, :at, :source_version) RETURNING id"
@@ -257,11 +264,8 @@ def chunk_key(document_id: str, version_id: int, ordinal: int) -> str:
     return sha256(f"{document_id}/{version_id}/{ordinal}".encode()).hexdigest()[:20]
 
 
-def add_chunks(
-    connection: Connection, document_id: str, version_id: int, chunks: Sequence[Chunk], embedded: Sequence[str]
-) -> list[str]:
-    """Write the chunks of a version, with the hashes of their embedded texts; returns their keys."""
-    keys = [chunk_key(document_id, version_id, ordinal) for ordinal in range(len(chunks))]
+def add_chunks(connection: Connection, written: Iterable[tuple[int, Sequence[tuple[str, Chunk, str]]]]) -> None:
+    """Write the chunks of versions, each with its key and the hash of its embedded text, in order."""
     values = [
         {
             "key": key,
@@ -274,24 +278,34 @@ def add_chunks(
             "page": chunk.page,
             "embedded": digest,
         }
-        for ordinal, (key, chunk, digest) in enumerate(zip(keys, chunks, embedded, strict=True))
+        for version_id, chunks in written
+        for ordinal, (key, chunk, digest) in enumerate(chunks)
     ]
-    connection.execute(
-        sql(
-            'INSERT INTO chunks (key, version_id, ordinal, start, "end", heading, line, page, embedded_sha256)'
-            " VALUES (:key, :version, :ordinal, :start, :end, :heading, :line, :page, :embedded)"
-        ),
-        values,
-    )
-    return keys
+    if values:
+        connection.execute(
+            sql(
+                'INSERT INTO chunks (key, version_id, ordinal, start, "end", heading, line, page, embedded_sha256)'
+                " VALUES (:key, :version, :ordinal, :start, :end, :heading, :line, :page, :embedded)"
+            ),
+            values,
+        )
 
 
 def chunk_ids(connection: Connection, version_id: int) -> list[tuple[int, str]]:
     """The internal id and key of each chunk of a version, in order."""
-    rows = connection.execute(
-        sql("SELECT id, key FROM chunks WHERE version_id = :v ORDER BY ordinal"), {"v": version_id}
+    return chunk_ids_of(connection, [version_id])[version_id]
+
+
+def chunk_ids_of(connection: Connection, versions: Collection[int]) -> dict[int, list[tuple[int, str]]]:
+    """The same of several versions."""
+    found: dict[int, list[tuple[int, str]]] = {version: [] for version in versions}
+    statement = sql(
+        "SELECT version_id, id, key FROM chunks WHERE version_id IN :versions ORDER BY version_id, ordinal", "versions"
     )
-    return [(row.id, row.key) for row in rows]
+    for some in slices([*found]):
+        for version, id_, key in connection.execute(statement, {"versions": some}):
+            found[version].append((id_, key))
+    return found
 
 
 def stored_version(connection: Connection, version_id: int) -> tuple[Document, list[Chunk]]:
@@ -316,14 +330,14 @@ def delete_version(connection: Connection, version_id: int) -> None:
 
 def vectors(connection: Connection, fingerprint: str, digests: Iterable[str]) -> dict[str, Vectors]:
     """The stored vectors of these embedded texts."""
-    wanted = list(set(digests))
     statement = sql(
-        "SELECT embedded_sha256, vector FROM vectors WHERE fingerprint = :fingerprint AND embedded_sha256 IN :digests"
-    ).bindparams(bindparam("digests", expanding=True))
+        "SELECT embedded_sha256, vector FROM vectors WHERE fingerprint = :fingerprint AND embedded_sha256 IN :digests",
+        "digests",
+    )
     found: dict[str, Vectors] = {}
-    for at in range(0, len(wanted), 500):
-        for row in connection.execute(statement, {"fingerprint": fingerprint, "digests": wanted[at : at + 500]}):
-            found[row.embedded_sha256] = np.frombuffer(row.vector, dtype="<f4")
+    for some in slices([*set(digests)]):
+        for name, vector in connection.execute(statement, {"fingerprint": fingerprint, "digests": some}):
+            found[name] = np.frombuffer(vector, dtype="<f4")
     return found
 
 

@@ -235,6 +235,5 @@ class Builder:
         with writing(index.engine) as connection:
             for reader_set, group in groups.items():
                 outbox.keep(connection, generation.collection(reader_set), keys[reader_set])
-                for one in group:
-                    generations.point(connection, generation, one.document_id, one.version_id)
+                generations.point(connection, generation, {one.document_id: one.version_id for one in group})
                 index.add_words(connection, generation, reader_set, [(one.version_id, one.words) for one in group])

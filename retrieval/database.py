@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, TextClause, create_engine, event, text
+from sqlalchemy import Connection, Engine, TextClause, bindparam, create_engine, event, text
 from sqlalchemy.exc import DBAPIError
 
 from retrieval.errors import DataFolderError, IndexDamaged
@@ -23,6 +23,8 @@ LEAST_FREE_BYTES = 2**20
 """With less free space than this an I/O error while opening means that the disk is full."""
 BUSY_TIMEOUT_MS = 10_000
 """How long a writer waits for another one. Writes here take milliseconds; this long means that something hangs."""
+_VALUES_PER_STATEMENT = 500
+_Value = TypeVar("_Value")
 
 
 def open_database(path: Path, migrations: Path) -> Engine:
@@ -52,9 +54,18 @@ def open_database(path: Path, migrations: Path) -> Engine:
 
 
 @lru_cache(maxsize=1024)
-def sql(statement: str) -> TextClause:
-    """`text(statement)`, made once: an ingest executes few statements, each of them many thousand times."""
-    return text(statement)
+def sql(statement: str, *lists: str) -> TextClause:
+    """`text(statement)`, made once: an ingest executes few statements, each of them many thousand times.
+
+    The parameters in `lists` take several values each, as in `id IN :ids`; `slices` keeps them few enough.
+    """
+    return text(statement).bindparams(*(bindparam(name, expanding=True) for name in lists))
+
+
+def slices(values: Sequence[_Value]) -> Iterator[Sequence[_Value]]:
+    """The values in turn, as many at a time as one statement may name."""
+    for at in range(0, len(values), _VALUES_PER_STATEMENT):
+        yield values[at : at + _VALUES_PER_STATEMENT]
 
 
 @contextmanager

@@ -6,6 +6,7 @@ it is whole. Which version of a document is live is said for each generation. Kn
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -13,7 +14,7 @@ from hashlib import sha256
 from sqlalchemy import Connection, Row
 
 from retrieval import authority
-from retrieval.database import sql
+from retrieval.database import slices, sql
 
 _CURRENT = "generation"
 
@@ -86,12 +87,11 @@ def delete(connection: Connection, generation: Generation) -> None:
     connection.execute(sql("DELETE FROM generations WHERE id = :g"), {"g": generation.id})
 
 
-def point(connection: Connection, generation: Generation, document_id: str, version_id: int) -> None:
-    """Make a version live."""
-    connection.execute(
-        sql("INSERT OR REPLACE INTO live VALUES (:g, :d, :v)"),
-        {"g": generation.id, "d": document_id, "v": version_id},
-    )
+def point(connection: Connection, generation: Generation, versions: Mapping[str, int]) -> None:
+    """Make a version of each document live."""
+    if versions:
+        values = [{"g": generation.id, "d": document_id, "v": version} for document_id, version in versions.items()]
+        connection.execute(sql("INSERT OR REPLACE INTO live VALUES (:g, :d, :v)"), values)
 
 
 def unpoint(connection: Connection, generation: Generation, document_id: str) -> None:
@@ -109,13 +109,24 @@ def is_live(connection: Connection, version_id: int) -> bool:
 
 def lives(connection: Connection, document_id: str) -> list[Live]:
     """The version of a document that is live, in each generation that has one."""
-    versions = {
-        row.generation_id: row.version_id
-        for row in connection.execute(
-            sql("SELECT generation_id, version_id FROM live WHERE document_id = :d"), {"d": document_id}
-        )
-    }
-    return [Live(one, versions[one.id]) for one in every(connection) if one.id in versions] if versions else []
+    return lives_of(connection, [document_id])[document_id]
+
+
+def lives_of(connection: Connection, documents: Collection[str]) -> dict[str, list[Live]]:
+    """The same of several documents."""
+    found: dict[str, list[Live]] = {one: [] for one in documents}
+    known: dict[int, Generation] = {}
+    statement = sql(
+        "SELECT document_id, generation_id, version_id FROM live WHERE document_id IN :ids"
+        " ORDER BY document_id, generation_id",
+        "ids",
+    )
+    for some in slices([*found]):
+        rows = connection.execute(statement, {"ids": some}).all()
+        known = known or ({one.id: one for one in every(connection)} if rows else {})
+        for document_id, generation, version in rows:
+            found[document_id].append(Live(known[generation], version))
+    return found
 
 
 def behind(connection: Connection, generation: Generation, other: Generation) -> list[str]:

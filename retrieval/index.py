@@ -99,6 +99,13 @@ def digest(whole: str) -> str:
     return sha256(whole.encode()).hexdigest()
 
 
+def _by_readers(written: Sequence[_Written]) -> dict[int, list[_Written]]:
+    groups: dict[int, list[_Written]] = defaultdict(list)
+    for one in written:
+        groups[one.reader_set].append(one)
+    return groups
+
+
 class Index:
     """The index in a data folder that this process holds. `close` it before the folder is let go.
 
@@ -186,21 +193,12 @@ class Index:
             embedded = time.perf_counter()
             with writing(self.engine) as connection:
                 authority.put_vectors(connection, target.fingerprint, {one: vectors[one] for one in new})
-                sets = self._reader_sets(connection, source_id, prepared, everywhere=generation is None)
-                written: dict[int, list[_Written]] = {reader_set: [] for reader_set in sets}
-                for one, reader_set in zip(prepared, sets, strict=True):
-                    self.courtesy.give_way()
-                    written[reader_set].append(self._write(connection, source_id, reader_set, one))
+                written = self._write(connection, source_id, prepared, everywhere=generation is None)
             self._send(target, written, vectors)
             with writing(self.engine) as connection:
                 for document_id in instead_of:
                     purging.delete_document(connection, document_id)
-                for reader_set, group in written.items():
-                    for made in group:
-                        self.courtesy.give_way()
-                        self._go_live(connection, target, made, everywhere=generation is None)
-                    versions = [(one.version_id, one.prepared.words) for one in group]
-                    self.add_words(connection, target, reader_set, versions)
+                self._go_live(connection, target, written, everywhere=generation is None)
             self.work_off_outbox()
             return Put(len(new), embedded - started, time.perf_counter() - embedded)
 
@@ -289,35 +287,39 @@ class Index:
             vectors.update(zip(some, made, strict=True))
         return vectors, missing
 
-    def _reader_sets(
+    def _write(
         self, connection: Connection, source_id: int, prepared: Sequence[Prepared], *, everywhere: bool
-    ) -> list[int]:
-        """The set of readers that each document gets."""
+    ) -> list[_Written]:
+        """Versions that are not live yet."""
         sets = {one.readers: authority.ensure_reader_set(connection, one.readers) for one in prepared}
         ids = [authority.document_id(source_id, one.item) for one in prepared]
         kept = {} if everywhere else authority.reader_sets_of(connection, ids)
-        return [kept.get(id_, sets[one.readers]) for id_, one in zip(ids, prepared, strict=True)]
-
-    def _write(self, connection: Connection, source_id: int, reader_set: int, one: Prepared) -> _Written:
-        document_id = authority.document_id(source_id, one.item)
-        version_id = authority.add_version(
-            connection,
-            source_id=source_id,
-            document=one.document,
-            document_id=document_id,
-            item=one.item,
-            address=one.address,
-            reader_set=reader_set,
-            content_sha256=one.content_sha256,
-            recipe=one.recipe,
-            source_version=one.source_version,
+        named = [(id_, kept.get(id_, sets[one.readers]), one) for id_, one in zip(ids, prepared, strict=True)]
+        authority.add_documents(
+            connection, ((id_, source_id, one.item, one.address, reader_set) for id_, reader_set, one in named)
         )
-        digests = [digest(embedded_text(one.document, chunk)) for chunk in one.chunks]
-        keys = authority.add_chunks(connection, document_id, version_id, one.chunks, digests)
-        return _Written(document_id, version_id, reader_set, keys, digests, one)
+        written: list[_Written] = []
+        for document_id, reader_set, one in named:
+            self.courtesy.give_way()
+            version_id = authority.add_version(
+                connection,
+                document_id,
+                one.document,
+                content_sha256=one.content_sha256,
+                recipe=one.recipe,
+                source_version=one.source_version,
+            )
+            keys = [authority.chunk_key(document_id, version_id, ordinal) for ordinal in range(len(one.chunks))]
+            digests = [digest(embedded_text(one.document, chunk)) for chunk in one.chunks]
+            written.append(_Written(document_id, version_id, reader_set, keys, digests, one))
+        authority.add_chunks(
+            connection,
+            ((one.version_id, [*zip(one.keys, one.prepared.chunks, one.digests, strict=True)]) for one in written),
+        )
+        return written
 
-    def _send(self, target: Generation, written: dict[int, list[_Written]], vectors: dict[str, Vectors]) -> None:
-        for reader_set, group in written.items():
+    def _send(self, target: Generation, written: Sequence[_Written], vectors: dict[str, Vectors]) -> None:
+        for reader_set, group in _by_readers(written).items():
             keys = [key for one in group for key in one.keys]
             self.send(target.collection(reader_set), keys, [vectors[name] for one in group for name in one.digests])
 
@@ -331,15 +333,23 @@ class Index:
                 f"The vector index lost {missing} of {len(keys)} chunks just written: run `kura repair`."
             )
 
-    def _go_live(self, connection: Connection, target: Generation, one: _Written, *, everywhere: bool) -> None:
-        lives = generations.lives(connection, one.document_id)
-        purging.retire(connection, one.document_id, [live for live in lives if everywhere or live.generation == target])
-        if everywhere or not lives:
-            connection.execute(
-                sql("UPDATE documents SET reader_set_id = :s, address = :a WHERE id = :d"),
-                {"s": one.reader_set, "a": one.prepared.address, "d": one.document_id},
-            )
-        generations.point(connection, target, one.document_id, one.version_id)
+    def _go_live(
+        self, connection: Connection, target: Generation, written: Sequence[_Written], *, everywhere: bool
+    ) -> None:
+        lives = generations.lives_of(connection, [one.document_id for one in written])
+        for document_id, former in lives.items():
+            self.courtesy.give_way()
+            purging.retire(connection, document_id, [one for one in former if everywhere or one.generation == target])
+        found_at = [
+            {"s": one.reader_set, "a": one.prepared.address, "d": one.document_id}
+            for one in written
+            if everywhere or not lives[one.document_id]
+        ]
+        if found_at:
+            connection.execute(sql("UPDATE documents SET reader_set_id = :s, address = :a WHERE id = :d"), found_at)
+        generations.point(connection, target, {one.document_id: one.version_id for one in written})
+        for reader_set, group in _by_readers(written).items():
+            self.add_words(connection, target, reader_set, [(one.version_id, one.prepared.words) for one in group])
 
     def add_words(
         self, connection: Connection, target: Generation, reader_set: int, versions: Sequence[VersionWords]
@@ -347,9 +357,10 @@ class Index:
         """The words of versions that go live in a generation."""
         table = WordTable(target.id, reader_set)
         words.ensure(connection, table)
+        ids = authority.chunk_ids_of(connection, [version_id for version_id, _ in versions])
         rows: list[tuple[int, ChunkWords]] = []
         for version_id, terms in versions:
-            rows += zip([id_ for id_, _ in authority.chunk_ids(connection, version_id)], terms, strict=True)
+            rows += zip([id_ for id_, _ in ids[version_id]], terms, strict=True)
         words.insert(connection, table, rows)
 
     def _move(self, documents: Sequence[str], target: int) -> None:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Row, bindparam
+from sqlalchemy import Connection, Row
 
 from retrieval.access import Principal
 from retrieval.authority import ReaderSets, reader_sets
@@ -73,8 +73,9 @@ def chunks(
     """The live chunks with one of these ids or keys that may be read, in no order."""
     statement = sql(
         f"SELECT {_CHUNK} FROM {_LIVE} JOIN chunks c ON c.version_id = v.id"
-        " WHERE d.reader_set_id IN :sets AND (c.id IN :ids OR c.key IN :keys)"
-    ).bindparams(*(bindparam(name, expanding=True) for name in ("sets", "ids", "keys")))
+        " WHERE d.reader_set_id IN :sets AND (c.id IN :ids OR c.key IN :keys)",
+        *("sets", "ids", "keys"),
+    )
     values = {"generation": generation, "sets": list(readable), "ids": list(ids), "keys": list(keys)}
     rows = connection.execute(statement, values)
     return [_stored_chunk(row) for row in rows]
@@ -86,8 +87,9 @@ def chunk_numbers(
     """The internal id of each live chunk with one of these keys that may be read."""
     statement = sql(
         f"SELECT c.key, c.id FROM {_LIVE} JOIN chunks c ON c.version_id = v.id"
-        " WHERE d.reader_set_id IN :sets AND c.key IN :keys"
-    ).bindparams(bindparam("sets", expanding=True), bindparam("keys", expanding=True))
+        " WHERE d.reader_set_id IN :sets AND c.key IN :keys",
+        *("sets", "keys"),
+    )
     values = {"generation": generation, "sets": list(readable), "keys": list(keys)}
     return {row.key: row.id for row in connection.execute(statement, values)}
 
@@ -98,8 +100,9 @@ def document(
     """A live document, or None if there is none or it may not be read."""
     statement = sql(
         f"SELECT d.id, v.title, d.address, v.language, v.text, {_KIND} FROM {_LIVE}"
-        " WHERE d.id = :id AND d.reader_set_id IN :sets"
-    ).bindparams(bindparam("sets", expanding=True))
+        " WHERE d.id = :id AND d.reader_set_id IN :sets",
+        "sets",
+    )
     values = {"id": document_id, "generation": generation, "sets": list(readable)}
     row = connection.execute(statement, values).first()
     return None if row is None else StoredDocument(**row._mapping)

@@ -28,19 +28,12 @@ def connection(tmp_path: Path) -> Iterator[Connection]:
 def add(connection: Connection, source: int, item: str, *, text: str = "Some text.", digest: str = "d1") -> int:
     """A document of one chunk, not live yet; the id of its version."""
     document = authority.document_id(source, item)
-    version = authority.add_version(
-        connection,
-        source_id=source,
-        document=Document(item, text, "en"),
-        document_id=document,
-        item=item,
-        address=f"/docs/{item}",
-        reader_set=authority.ensure_reader_set(connection, ALL),
-        content_sha256="ab",
-        recipe="1",
-        source_version="v1",
-    )
-    authority.add_chunks(connection, document, version, [Chunk(0, len(text), ("H",), 1)], [digest])
+    readers = authority.ensure_reader_set(connection, ALL)
+    authority.add_documents(connection, [(document, source, item, f"/docs/{item}", readers)])
+    stored = Document(item, text, "en")
+    version = authority.add_version(connection, document, stored, content_sha256="ab", recipe="1", source_version="v1")
+    key = authority.chunk_key(document, version, 0)
+    authority.add_chunks(connection, [(version, [(key, Chunk(0, len(text), ("H",), 1), digest)])])
     return version
 
 
@@ -100,7 +93,7 @@ def test_only_what_is_live_is_known_and_in_its_own_generation(connection: Connec
     version, document = add(connection, source, "a.md"), authority.document_id(source, "a.md")
     assert authority.manifest(connection, source, answers.id) == {}
     assert authority.reader_sets_of(connection, [document]) == {}
-    generations.point(connection, answers, document, version)
+    generations.point(connection, answers, {document: version})
     known = authority.manifest(connection, source, answers.id)["a.md"]
     assert (known.document_id, known.version_id, known.readers, known.source_version) == (document, version, ALL, "v1")
     assert authority.manifest(connection, source, answers.id + 1) == {}
