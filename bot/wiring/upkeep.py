@@ -13,10 +13,16 @@ if TYPE_CHECKING:
 
 def make_upkeep(kura: Kura, *, shared: bool) -> Upkeep:
     """`shared` is for a server, which answers from the index meanwhile."""
+
+    def remove(name: str) -> int:
+        count = kura.ingesting.remove(name)
+        configured(kura.settings)  # where a source still takes uploads, their folder is there again
+        return count
+
     return Upkeep(
         kura.settings.data_dir,
         kura.index,
         configured(kura.settings),
-        remove=lambda name: kura.ingesting.remove(name),  # noqa: PLW0108 - its parser is made when it is needed
+        remove=remove,
         shared=shared,
     )
