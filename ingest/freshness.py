@@ -44,12 +44,16 @@ class Freshness:
         self._stored = stored
 
     def standing(self, hits: Sequence[Hit]) -> list[Hit]:
-        """The hits whose files are still there. If it is the source that is gone (a disk not mounted), they are kept."""
+        """The hits whose files are still there. If it is the source that is gone (a disk not mounted), they are kept.
+
+        Uploads lie in the data folder, which is there: an empty folder of them means that the last one was taken away.
+        """
         vanished = {address for address in _addresses(hits) if _vanished(address)}
         if not vanished:
             return list(hits)
         roots = self._roots()
-        gone = {address for address in vanished if not _root_is_gone(address, roots)}
+        uploads = {hit.address for hit in hits if hit.source_kind == "upload"}
+        gone = {address for address in vanished if address in uploads or not _root_is_gone(address, roots)}
         return [hit for hit in hits if hit.source_kind not in KINDS or hit.address not in gone]
 
     def changed(self, hits: Sequence[Hit]) -> set[str]:

@@ -80,6 +80,13 @@ def test_when_the_source_itself_is_gone_its_hits_are_kept_and_marked(root: Path,
     assert looks.changed(hits) == {"d"}
 
 
+def test_the_last_upload_that_was_taken_away_is_dropped_at_once(root: Path) -> None:
+    hits = [hit(root / "travel.md", kind="upload")]
+    for file in root.iterdir():
+        file.unlink()
+    assert Freshness(lambda: [str(root)], lambda _: None).standing(hits) == []
+
+
 def test_the_innermost_source_counts(root: Path) -> None:
     hits = [hit(root / "travel.md")]
     (root / "travel.md").unlink()
