@@ -20,6 +20,7 @@ from ingest.parsing import Parser
 from ingest.reports import Progress, SyncReport
 from ingest.sources.folder import FolderSource
 from ingest.sync import Ingestor
+from ingest.wording import counted
 from retrieval import authority
 from retrieval.access import Readers
 from retrieval.building import Builder
@@ -293,6 +294,6 @@ class Ingesting:
         builder.drop_but(made.id, former)
         kept = f"; {len(left)} could not be read anew and kept their text" if left else ""
         return (
-            f"The index was made anew as generation {made.id} for {made.fingerprint}, {count} documents from what was"
+            f"The index was made anew as generation {made.id} for {made.fingerprint}, {counted(count, 'document')} from what was"
             f" stored{kept}. `kura index switch` goes back to the former one."
         )

@@ -18,6 +18,7 @@ from typing import Any
 
 from bot.errors import explain
 from bot.settings import Settings
+from ingest.wording import counted
 from models.cards import ModelCard
 from models.embedders import Embedder
 from models.errors import ModelError
@@ -279,7 +280,7 @@ def _index(settings: Settings, parts: Parts) -> str:
                 " `kura ingest` or `kura repair` to make it anew"
             )
         seen = "words agree; vectors not looked at, the folder is in use" if held else "words and vectors agree"
-        return f"{documents} documents, {chunks} passages; {seen}"
+        return f"{counted(documents, 'document')}, {counted(chunks, 'passage')}; {seen}"
     finally:
         engine.dispose()
 

@@ -15,6 +15,7 @@ from typing import Literal
 from bot.ingesting import ConfiguredSource
 from bot.verifying import Verification, repair, verify
 from ingest.reports import Progress
+from ingest.wording import counted
 from retrieval.building import Builder
 from retrieval.index import Index
 
@@ -93,7 +94,9 @@ class Upkeep:
                 return UpkeepResult((f"Generation {number} is gone.",))
             case "remove":
                 counts = {name: self._remove(name) for name in request.sources}
-                return UpkeepResult(tuple(f"Removed {name}: {count} documents." for name, count in counts.items()))
+                return UpkeepResult(
+                    tuple(f"Removed {name}: {counted(count, 'document')}." for name, count in counts.items())
+                )
 
     def _switch(self, number: int, on_progress: Callable[[Progress], None]) -> UpkeepResult:
         made = Builder(self._index).switch(

@@ -22,6 +22,7 @@ from ingest.feeds import Feed
 from ingest.reports import Progress
 from ingest.sources.folder import FolderSource
 from ingest.verification import SourceProof, orphans, verify_sources
+from ingest.wording import counted
 from retrieval import authority, checking, generations
 from retrieval.building import Builder
 from retrieval.checking import Fault, StoredSource, index_faults, stored_sources
@@ -131,10 +132,12 @@ def repair(index: Index, folder: Path, *, shared: bool = False) -> list[str]:
         altered = checking.altered_versions(connection)
         checking.distrust(connection, altered)
     if altered:
-        said.append(f"The stored text of {len(altered)} documents was altered: run `kura ingest` to read them again.")
+        said.append(
+            f"The stored text of {counted(len(altered), 'document')} was altered: run `kura ingest` to read them again."
+        )
     # 3. A new generation from the authority; the former one and what was moved aside go.
     builder, aside = Builder(index), quarantined(vectors)
-    said.append(f"Made anew: {builder.rebuild()} passages.")
+    said.append(f"Made anew: {counted(builder.rebuild(), 'passage')}.")
     discard_quarantined(vectors)
     if aside:
         said.append("The damaged files were deleted.")
@@ -187,7 +190,7 @@ def _drop_unsound(index: Index, builder: Builder) -> list[str]:
         return []
     for one in others:
         builder.drop(one.id)
-    return [f"{len(others)} generations that did not answer were dropped: something in them was damaged."]
+    return [f"{counted(len(others), 'generation')} that did not answer had to be dropped: something was damaged."]
 
 
 def _feeds(

@@ -18,6 +18,7 @@ from ingest.parsing import Parsed, Parser, ParseRequest
 from ingest.planning import MOST_REMOVED, SyncPlan, check_share, plan, repointed
 from ingest.reports import Progress, Stages, SyncReport
 from ingest.sources import Content, Listing, SourceItem
+from ingest.wording import counted
 from retrieval import authority, generations
 from retrieval.access import Readers
 from retrieval.authority import Known
@@ -177,8 +178,8 @@ class Ingestor:
         tally = _Tally(failed=dict(listing.failed), stages=Stages(listing=listed.seconds))
         if not listing.items and not listing.failed and known and not confirmed and not feed.deliberate:
             raise SourceError(
-                f"{feed.name} lists no document any more, and its {len(known)} documents were kept: check the source, or"
-                f" run `kura remove {feed.name}`. Nothing was changed."
+                f"{feed.name} lists no document any more, and {counted(len(known), 'stored document')} stayed: check the source,"
+                f" or run `kura remove {feed.name}`. Nothing was changed."
             )
         with _timed(tally.stages, "reading"):
             seen: dict[int, str] = {}
@@ -295,6 +296,7 @@ class Ingestor:
         progress = self._progress(feed, tally, len(pending))
         progress(0, pending[0].item if pending else "")
         for request, outcome in self._parser.parse_all(self._requests(feed, pending, contents, tally)):
+            self.index.courtesy.give_way()
             content = contents.pop(request.item)
             done += 1
             progress(done, request.item)

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter
 from bot.errors import EXIT_USAGE, BotError, Overloaded, SettingsError
 from bot.reporting import ReportPayload
 from bot.upkeep import UpkeepRequest, UpkeepResult
+from ingest.wording import counted
 
 if TYPE_CHECKING:
     import httpx2
@@ -116,7 +117,7 @@ def _follow(client: httpx2.Client, job: str, show: Callable[[], AbstractContextM
             if line.startswith("data:"):
                 last = json.loads(line.removeprefix("data:"))
                 for source in last.get("progress", []):
-                    passages = f"{source['passages']} passages  " if last["kind"] == "ingest" else ""
+                    passages = f"{counted(source['passages'], 'passage')}  " if last["kind"] == "ingest" else ""
                     said = passages + source["item"]
                     told(source["source"], source["done"], source["total"], said, source["failed"])
     if last.get("state") not in ("done", "failed", "interrupted"):

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from bot.cli.options import Config, DataDir, Json, settings
+from ingest.wording import counted
 
 index_app = typer.Typer(
     no_args_is_help=True,
@@ -31,7 +32,7 @@ def list_generations(
     for one in found:
         sign, state = ("*", "answers") if one.answers else (" ", "ready" if one.ready else "not whole yet")
         typer.echo(
-            f"{sign} {one.number}  {state}: {one.documents} documents, {one.chunks} passages, embedder"
+            f"{sign} {one.number}  {state}: {counted(one.documents, 'document')}, {counted(one.chunks, 'passage')}, embedder"
             f" {printable(one.embedder)}, made by {printable(one.recipe) or 'an older Kura'}, {one.created_at or ''}".rstrip(
                 ", "
             )

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bot.cli.options import Config, DataDir, Json, settings
+from ingest.wording import counted
 
 if TYPE_CHECKING:
     from bot.ingesting import IngestRequest
@@ -175,7 +176,7 @@ Show = Callable[[str, int, int, str, Mapping[str, str]], None]
 
 def told(progress: Progress) -> str:
     """What stands behind a progress bar."""
-    return f"{progress.chunks} passages  {progress.item}"
+    return f"{counted(progress.chunks, 'passage')}  {progress.item}"
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bot.cli.options import Config, DataDir, Json, settings
+from ingest.wording import counted
 
 if TYPE_CHECKING:
     from bot.inspection import Finding
@@ -49,12 +50,14 @@ def status(context: typer.Context, as_json: Json = False, data_dir: DataDir = No
         f"Data folder: {described.data_dir}" + (f" (in use by {described.held_by})" if described.held_by else "")
     )
     typer.echo(f"Model:       {described.model}\nEmbedder:    {described.embedder}")
-    typer.echo(f"Documents:   {described.documents}, {described.chunks} passages, {described.bytes / 2**20:.1f} MiB")
+    typer.echo(
+        f"Documents:   {described.documents}, {counted(described.chunks, 'passage')}, {described.bytes / 2**20:.1f} MiB"
+    )
     for source in described.sources:
         discord = ", shown on Discord" if source.discord else ""
         who = ", ".join(source.readers)
         typer.echo(
-            f"  {printable(source.name)}: {source.documents} documents, read by {who}{discord},"
+            f"  {printable(source.name)}: {counted(source.documents, 'document')}, read by {who}{discord},"
             f" from {printable(source.root)}, last {source.synced_at or 'never'}"
         )
     for one in left:

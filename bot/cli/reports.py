@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bot.cli.output import print_json, printable
+from ingest.wording import counted
 
 if TYPE_CHECKING:
     from bot.reporting import ReportPayload, SourceReportPayload
@@ -49,7 +50,9 @@ def _print_source(report: SourceReportPayload) -> None:
     ]
     said = ", ".join(f"{count} {what}" for count, what in counts if count) or "nothing to do"
     who = ", ".join(report.readers)
-    cost = "nothing was done" if report.dry_run else f"{report.passages} new passages; {report.seconds:.1f} s"
+    cost = (
+        "nothing was done" if report.dry_run else f"{counted(report.passages, 'new passage')}; {report.seconds:.1f} s"
+    )
     typer.echo(f"{printable(report.source)} (read by {printable(who)}): {said}; {cost}")
     if report.dry_run:
         _print_items(report)

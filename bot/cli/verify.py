@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bot.cli.options import Config, DataDir, Json, settings
+from ingest.wording import counted
 
 if TYPE_CHECKING:
     from ingest.verification import SourceProof
@@ -42,7 +43,9 @@ def verify(
         for fault in found.faults:
             typer.echo(f"index: {fault.sentence}.")
         whole = "index and sources are the same" if found.agrees else "index and sources are NOT the same"
-        typer.echo(f"{found.documents} documents, {found.chunks} passages: {whole}; {found.seconds:.1f} s")
+        typer.echo(
+            f"{counted(found.documents, 'document')}, {counted(found.chunks, 'passage')}: {whole}; {found.seconds:.1f} s"
+        )
         if found.faults:
             typer.echo("`kura repair` makes the index anew from the stored documents.")
         if not all(proof.agrees for proof in found.sources):
@@ -63,7 +66,8 @@ def _print_proof(proof: SourceProof) -> None:
     from bot.cli.output import printable
 
     name = printable(proof.source)
-    typer.echo(f"{name}: {proof.same} documents as they were read")
+    was = "it was" if proof.same == 1 else "they were"
+    typer.echo(f"{name}: {counted(proof.same, 'document')} as {was} read")
     if proof.unreachable:
         typer.echo(f"  not reached: {printable(proof.unreachable)}")
     kinds = {

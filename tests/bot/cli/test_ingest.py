@@ -131,7 +131,7 @@ def test_an_empty_path_is_refused(kura: Kura) -> None:
 
 def test_a_source_is_removed_by_its_name(kura: Kura, ingested: Path) -> None:
     assert kura("remove", "nothing").code == 1
-    assert "Removed people: 1 documents." in kura("remove", "people").out
+    assert "Removed people: 1 document." in kura("remove", "people").out
     assert [source["name"] for source in kura("status", "--json").json["sources"]] == ["docs"]
     assert kura("search", "--json", "--group", "hr", "G4 engineer band").json["hits"][0]["title"] != "Salary bands"
     assert kura("doctor").code == 0

@@ -26,7 +26,7 @@ def test_status_counts_documents_by_source(kura: Kura, ingested: Path) -> None:
     status = kura("status", "--json").json
     assert status["documents"] == 3
     assert {source["name"]: source["documents"] for source in status["sources"]} == {"docs": 2, "people": 1}
-    assert "people: 1 documents, read by hr" in kura("status").out
+    assert "people: 1 document, read by hr" in kura("status").out
 
 
 def test_status_of_nothing_says_what_to_do(kura: Kura, tmp_path: Path) -> None:

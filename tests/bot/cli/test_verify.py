@@ -12,7 +12,7 @@ def test_a_proof_names_each_source_and_ends_well(kura: Kura, ingested: Path) -> 
     ended = kura("verify")
     assert ended.code == 0
     assert "docs: 2 documents as they were read" in ended.out
-    assert "people: 1 documents as they were read" in ended.out
+    assert "people: 1 document as it was read" in ended.out
     assert "index and sources are the same" in ended.out
 
 
