@@ -109,6 +109,8 @@ class _Course:
         self.model = model
         self.search_ms = 0.0
         self.first_ms = 0.0
+        self.removed: Sequence[str] = ()
+        """What the model said and no passage says."""
         self._start = time.perf_counter()
 
     def elapsed_ms(self) -> float:
@@ -202,7 +204,7 @@ class Assistant:
                 async for event in events:
                     if isinstance(event, (Done, Refused)):  # who has the answer asks for no more: the run ends here
                         answered = True
-                        await run.on_chain_end({"trace_id": course.trace_id})
+                        await run.on_chain_end({"trace_id": course.trace_id, "removed": [*course.removed]})
                     yield event
         except BaseException as error:
             if not answered:
@@ -368,6 +370,7 @@ class Assistant:
             for piece in prose.finish():
                 course.first_token()
                 yield Delta(piece)
+        course.removed = prose.removed
         if prose.citations:
             citations = await self._marked(prose.citations, weighed.found.hits)
             answer = course.answer(prose.text, "generate", citations=citations, usage=usage)

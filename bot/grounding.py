@@ -1,8 +1,8 @@
 """Checks generated prose against the passages it was made from: a sentence no passage says is not shown. Pure.
 
 A sentence counts as said by a passage if one of the passage's units (a sentence, table row, list item or code block) holds
-most of its weight in terms, and the passage every number in it. The citation is that unit: resolved here, never taken from
-the model's word.
+most of its weight in terms, and agrees with it in what must not change (`bot/agreement.py`). The citation is that unit:
+resolved here, never taken from the model's word.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from bot.agreement import difference
 from bot.answers import Citation
 from bot.evidence import Span
 from bot.prompting import NOT_THERE
@@ -80,12 +81,13 @@ def support(claim: Claim, passages: Sequence[Hit], rarity: Callable[[str], float
     for group in (named, [hit for hit in passages if hit not in named]):
         best: Span | None = None
         for hit in group:
-            if not _numbers(claim.text) <= _numbers(hit.text):
-                continue
+            about = "\n".join((hit.title, *hit.heading, hit.text))
             for unit in units(hit.text, hit.language):
                 text = hit.text[unit.start : unit.end]
                 held = sum(rarity(term) for term in wanted & set(terms(text))) / weight
-                if held >= SUPPORTED and (best is None or held > best.score):
+                if held < SUPPORTED or (best is not None and held <= best.score):
+                    continue
+                if difference(claim.text, text, about) is None:
                     best = Span(hit, hit.start + unit.start, hit.start + unit.end, held)
         if best is not None:
             return best
@@ -99,6 +101,8 @@ class GroundedProse:
         self.text = ""
         self.declined = False
         self.citations: list[Citation] = []
+        self.removed: list[str] = []
+        """Sentences that no passage says, for the trace: nobody was shown them."""
         self._passages = passages
         self._rarity = rarity
         self._sentences = SentenceStream()
@@ -121,6 +125,7 @@ class GroundedProse:
         self._said.add(claim.text)
         span = support(claim, self._passages, self._rarity)
         if span is None:
+            self.removed.append(claim.text)
             return
         known = (c for c in self.citations if (c.chunk_id, c.start, c.end) == (span.hit.chunk_id, span.start, span.end))
         citation = next(known, None)

@@ -44,6 +44,8 @@ def test_a_sentence_a_passage_says_is_supported_by_that_unit() -> None:
         "180.",
         "!!!",
         "180 EUR in Asia at sea.",
+        "The hotel limit is not 180 EUR per night in Europe.",
+        "The hotel limit is 180 USD per night in Europe.",
     ],
 )
 def test_another_number_or_another_thing_is_not_supported(sentence: str) -> None:
@@ -55,6 +57,7 @@ def test_marks_of_the_model_are_never_taken_at_their_word() -> None:
     pieces = [*prose.feed("The hotel limit is 180 EUR per night [7]. Bananas are yellow [1]."), *prose.finish()]
     assert "".join(pieces) == prose.text == "The hotel limit is 180 EUR per night. [1]"
     assert [citation.n for citation in prose.citations] == [1]
+    assert prose.removed == ["Bananas are yellow."]
 
 
 def test_the_same_span_keeps_its_number() -> None:

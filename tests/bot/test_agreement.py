@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.agreement import difference
+
+LIMIT = "The hotel limit is 180 EUR per night, and must be approved by Ms. Mori."
+
+
+@pytest.mark.parametrize(
+    ("claim", "unit", "about"),
+    [
+        ("A night may cost 180 EUR.", LIMIT, ""),
+        ("Ms. Mori approves up to €180.", "Ms. Mori approves up to 180 EUR.", ""),
+        ("You get three days.", "Employees get 3 days of leave.", ""),
+        ("The limit is 1,200 EUR.", "| hotel | 1200 |", "| what | limit (EUR) |"),
+        ("In Berlin the limit is 180 EUR.", "The limit is 180 EUR.", "Travel › Berlin"),
+        ("Smoking is not allowed.", "Smoking is prohibited.", ""),
+        ("上限は1泊180ユーロです。", "1泊の上限は１８０ユーロとする。", ""),
+        ("申請は30日以内に行わなければなりません。", "申請は30日以内に行うこと。", ""),
+        ("有給休暇は年20日です。", "年次有給休暇は20日とする。", ""),
+        ("喫煙は禁止です。", "構内では喫煙できません。", ""),
+        ("VPN access needs a token.", "Access to the VPN needs a token.", ""),
+    ],
+)
+def test_what_says_the_same_agrees(claim: str, unit: str, about: str) -> None:
+    assert difference(claim, unit, about) is None
+
+
+@pytest.mark.parametrize(
+    ("claim", "unit", "kind"),
+    [
+        ("A night may cost 280 EUR.", LIMIT, "amount"),
+        ("A night may cost 180 USD.", LIMIT, "measure"),
+        ("A night may cost $180.", LIMIT, "measure"),
+        ("A night may cost 180 EUR, and Mr. Sato approves it.", LIMIT, "name"),
+        ("Bob approves the trip.", "Alice approves the trip.", "name"),
+        ("A night may not cost 180 EUR.", LIMIT, "negation"),
+        ("You can travel first class.", "You can travel first class, but not on domestic flights.", "negation"),
+        ("Smoking is allowed.", "Smoking isn't allowed.", "negation"),
+        ("At least 3 people must sign.", "At most 3 people must sign.", "bound"),
+        ("Apply 2 weeks after the trip.", "Apply 2 weeks before the trip.", "bound"),
+        ("It takes 5 days.", "It takes 5 hours.", "measure"),
+        ("It takes five weeks.", "It takes four weeks.", "amount"),
+        ("上限は200ユーロです。", "上限は180ユーロです。", "amount"),
+        ("上限は180円です。", "上限は180ユーロです。", "measure"),
+        ("出張は申請が必要です。", "出張は申請が不要です。", "negation"),
+        ("3日以上前に申請します。", "3日以下前に申請します。", "bound"),
+        ("経費はカードで払えます。", "経費はカードで払えません。", "negation"),
+        ("ベルリンでは上限は180ユーロです。", "パリでは上限は180ユーロです。", "name"),
+    ],
+)
+def test_what_says_something_else_does_not(claim: str, unit: str, kind: str) -> None:
+    assert difference(claim, unit) == kind
+
+
+def test_an_amount_may_not_come_from_beside_the_unit() -> None:
+    assert difference("The limit is 180 EUR.", "The limit is 120 EUR.", "Another limit is 180 EUR.") == "amount"
+
+
+@given(st.text(max_size=120))
+def test_every_text_agrees_with_itself(text: str) -> None:
+    assert difference(text, text) is None
