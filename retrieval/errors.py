@@ -27,7 +27,7 @@ class DataFolderHeld(RetrievalError):
     def __init__(self, folder: Path, holder: str) -> None:
         super().__init__(
             f"The data folder {folder} is in use by {holder}: stop that first (a server answers over HTTP, and takes `kura"
-            " ingest`), or choose another folder with --data-dir."
+            " ingest`, `verify`, `repair`, `remove` and `index` over), or choose another folder with --data-dir."
         )
         self.holder = holder
 
