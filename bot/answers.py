@@ -50,6 +50,8 @@ class Nearest:
     title: str
     address: str
     source_kind: str = ""
+    owner: str = ""
+    """Whom to ask about it: what the settings say of its source."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ class Answer:
     timings: Timings
     trace_id: str
     thread: str = ""
+    prompt: str = ""
+    """The version of the prompt, if the model was asked to write (`bot/prompt_files.py`)."""
 
     @property
     def refused(self) -> bool:

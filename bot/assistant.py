@@ -7,7 +7,7 @@ callbacks (tracing) see each step. Knows no front end, no SQL and no vendor; blo
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -73,10 +73,12 @@ class _Weighed:
     query: str
     found: Found
     evidence: Evidence
+    enough: float
+    """From which score on the evidence is sufficient."""
 
     @property
     def sufficient(self) -> bool:
-        return self.evidence.score >= ENOUGH and bool(self.evidence.spans)
+        return self.evidence.score >= self.enough and bool(self.evidence.spans)
 
 
 class Freshness(Protocol):
@@ -107,6 +109,7 @@ class _Course:
         self.question = question
         self.trace_id = trace_id
         self.model = model
+        self.prompt = ""
         self.search_ms = 0.0
         self.first_ms = 0.0
         self.removed: Sequence[str] = ()
@@ -143,6 +146,7 @@ class _Course:
             timings=Timings(round(self.search_ms, 2), round(self.first_ms, 2), round(self.elapsed_ms(), 2)),
             trace_id=self.trace_id,
             thread=self.question.thread,
+            prompt=self.prompt,
         )
 
 
@@ -158,7 +162,11 @@ def check_question(text: str) -> None:
 
 
 class Assistant:
-    """Answers questions from what the principal may read. Without `freshness` no file is looked at before it is quoted."""
+    """Answers questions from what the principal may read. Without `freshness` no file is looked at before it is quoted.
+
+    `enough` says from which score on (0..1) the evidence for a question is sufficient; it is asked on the bridge. `owners`
+    says by the name of a source whom a refusal names beside its documents.
+    """
 
     def __init__(
         self,
@@ -169,9 +177,13 @@ class Assistant:
         model: AnswerModel,
         callbacks: Sequence[BaseCallbackHandler] = (),
         freshness: Freshness | None = None,
+        enough: Callable[[str], float] = lambda _: ENOUGH,
+        owners: Mapping[str, str] | None = None,
     ) -> None:
         self._searcher = searcher
         self._freshness = freshness
+        self._enough = enough
+        self._owners = owners
         self._store = store
         self._bridge = bridge
         self._model = model
@@ -194,7 +206,11 @@ class Assistant:
         run_id = uuid4()
         manager = AsyncCallbackManager.configure(
             inheritable_callbacks=self._callbacks,
-            inheritable_metadata={"origin": question.origin, "thread": question.thread},
+            inheritable_metadata={
+                "origin": question.origin,
+                "thread": question.thread,
+                "prompt": self._model.prompt_version,
+            },
         )
         run = await manager.on_chain_start(None, {"question": question.text}, name="kura.ask", run_id=run_id)
         course = _Course(question, run_id.hex, self._model.name)
@@ -271,7 +287,7 @@ class Assistant:
         # 2. Search, and weigh the evidence.
         weighed = await self._weigh.ainvoke(recalled, config)
         course.search_ms = course.elapsed_ms()
-        nearest = quoting.nearest(weighed.found.hits)
+        nearest = quoting.nearest(weighed.found.hits, self._owners)
         yield Sources(nearest)
         # 3. Refuse, generate, or quote.
         sufficient = weighed.sufficient
@@ -317,7 +333,7 @@ class Assistant:
                 evidence = followup.focus(
                     evidence, weigh(recalled.question.text, found.hits, found.rarity), recalled.question.text
                 )
-            return _Weighed(recalled, query, found, evidence)
+            return _Weighed(recalled, query, found, evidence, self._enough(query))
 
         tried = []
         for query in recalled.queries:
@@ -336,6 +352,7 @@ class Assistant:
                 weighed.recalled.question.text,
                 weighed.recalled.history,
                 weighed.found.hits,
+                system=self._model.system,
                 context_length=self._model.context_length,
                 count_tokens=self._model.count_tokens,
                 budget=self._model.budget(),
@@ -351,6 +368,7 @@ class Assistant:
         Ends without `Done` if nothing was left, and with `_Declined` if the model says that the passages do not answer.
         """
         prompt = await self._fit.ainvoke(weighed, config)
+        course.prompt = self._model.prompt_version
         prose = GroundedProse(prompt.passages, weighed.found.rarity)
         usage, reason = Usage(), ""
         chat, asked = await self._bridge.run(self._model.chat), course.question

@@ -42,6 +42,7 @@ class NearestPayload(BaseModel):
     document_id: str
     title: str
     address: str = Field(description=_ADDRESS)
+    owner: str = Field(description="Whom to ask about it, as the settings of its source say; may be empty.")
 
 
 class UsagePayload(BaseModel):
@@ -74,6 +75,7 @@ class AnswerPayload(BaseModel):
     timings: TimingsPayload
     trace_id: str
     thread: str
+    prompt: str = Field(description="Name, version and hash of the model's prompt; empty if no model was asked to write.")
 
 
 class HitPayload(BaseModel):
@@ -126,6 +128,7 @@ def answer_payload(answer: Answer) -> AnswerPayload:
         ),
         trace_id=answer.trace_id,
         thread=answer.thread,
+        prompt=answer.prompt,
     )
 
 
@@ -135,6 +138,7 @@ def nearest_payload(near: Nearest) -> NearestPayload:
         document_id=near.document_id,
         title=near.title,
         address=public_address(near.document_id, near.address, near.source_kind),
+        owner=near.owner,
     )
 
 

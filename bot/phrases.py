@@ -9,12 +9,19 @@ from retrieval.language import language
 
 
 def refusal(question: str, nearest: Sequence[Nearest]) -> str:
-    """Says that the documents do not hold the answer, and which came near."""
+    """Says that the documents do not hold the answer, which came near, and whom to ask about those if that is known."""
     if language(question) == "ja":
         said = "社内文書には、この質問への答えが見つかりませんでした。"
-        return said + ("近い文書: " + "、".join(f"「{one.title}」" for one in nearest) if nearest else "")
+        listed = "、".join(f"「{one.title}」" + (f"（{owned(question, one)}）" if one.owner else "") for one in nearest)
+        return said + (f"近い文書: {listed}" if nearest else "")
     said = "The documents do not answer this question."
-    return said + (" Nearest: " + "; ".join(one.title for one in nearest) + "." if nearest else "")
+    listed = "; ".join(one.title + (f" ({owned(question, one)})" if one.owner else "") for one in nearest)
+    return said + (f" Nearest: {listed}." if nearest else "")
+
+
+def owned(question: str, near: Nearest) -> str:
+    """Says whom to ask about a document."""
+    return f"担当: {near.owner}" if language(question) == "ja" else f"ask {near.owner}"
 
 
 def changed(question: str) -> str:

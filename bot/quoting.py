@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from bot.answers import Citation, Nearest
@@ -58,11 +58,12 @@ def compose(spans: Sequence[Span]) -> tuple[list[str], tuple[Citation, ...]]:
     return pieces, tuple(citations)
 
 
-def nearest(hits: Sequence[Hit]) -> tuple[Nearest, ...]:
-    """The documents of the best hits, each once."""
+def nearest(hits: Sequence[Hit], owners: Mapping[str, str] | None = None) -> tuple[Nearest, ...]:
+    """The documents of the best hits, each once; `owners` says by the name of a source whom to ask."""
     found: dict[str, Nearest] = {}
     for hit in hits:
-        found.setdefault(hit.document_id, Nearest(hit.document_id, hit.title, hit.address, hit.source_kind))
+        owner = (owners or {}).get(hit.source, "")
+        found.setdefault(hit.document_id, Nearest(hit.document_id, hit.title, hit.address, hit.source_kind, owner))
     return tuple(found.values())[:MOST_NEAREST]
 
 

@@ -26,6 +26,7 @@ _TEMPLATE = """\
 # name = "handbook"
 # path = "docs/handbook"               # a folder, or one file
 # readers = ["all"]                    # groups that may read it; everybody is in "all"
+# owner = "People team, #ask-people"   # whom a refusal names beside its documents
 # discord = false                      # true: its text may be shown on Discord, outside the company
 # exclude = ["drafts/", "*.bak.md"]    # as in a .gitignore
 # watch = true                         # `kura serve` takes in a change as soon as it is saved
@@ -67,6 +68,9 @@ _TEMPLATE = """\
 # query_prefix = "query: "
 # passage_prefix = "passage: "
 # languages = ["en", "ja"]             # what it is good at
+
+# [answer]
+# prompts = "prompts"                  # a folder with prompts of your own; docs/prompts.md
 
 # [server]
 # host = "127.0.0.1"

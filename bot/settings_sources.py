@@ -37,6 +37,12 @@ class SourceSettings(Section):
     name: str = Field(min_length=1, pattern=r"^[^\x00-\x1f/\\]+$", description="What people call it.")
     kind: Kind = Field("folder", description="`folder`, `git`, `web`, `upload` or `loader`.")
     readers: Names = Field(("all",), min_length=1, description="Groups that may read it; everybody is in `all`.")
+    owner: str = Field(
+        "",
+        max_length=120,
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        description="Whom to ask about its documents, such as a team or a channel: a refusal names them.",
+    )
     discord: bool = Field(False, description="Whether its text may be shown on Discord, outside the company.")
     language: Literal["", "en", "ja"] = Field("", description="What its documents are written in; empty: each tells.")
     schedule: str = Field(

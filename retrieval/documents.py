@@ -68,3 +68,5 @@ class Hit:
     """What the source said of the document's bytes when they were read; see `ingest/sources`."""
     changed: bool = False
     """The file has changed since it was read, or cannot be looked at now. A search does not look: who shows the hit does."""
+    source: str = ""
+    """The name of the source it came from."""

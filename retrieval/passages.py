@@ -6,7 +6,7 @@ The filter stands inside each query, so that what may not be seen looks exactly 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Row
@@ -46,6 +46,7 @@ class StoredChunk:
     text: str
     source_kind: str
     source_version: str
+    source: str
 
 
 def readable(connection: Connection, *, principal: Principal) -> ReaderSets:
@@ -58,7 +59,7 @@ _KIND = "(SELECT kind FROM sources WHERE id = d.source_id) AS source_kind"
 _CHUNK = (
     "c.id, c.key, d.id AS document_id, v.title, d.address, v.language, c.heading, c.line, c.page, c.start,"
     ' c."end" AS "end", substr(v.text, c.start + 1, c."end" - c.start) AS text, v.source_version,'
-    f" {_KIND}"
+    f" {_KIND}, (SELECT name FROM sources WHERE id = d.source_id) AS source"
 )
 
 
@@ -91,6 +92,21 @@ def chunk_numbers(
         *("sets", "keys"),
     )
     values = {"generation": generation, "sets": list(readable), "keys": list(keys)}
+    return {row.key: row.id for row in connection.execute(statement, values)}
+
+
+def chunks_of(
+    connection: Connection, documents: Collection[str], *, generation: int, readable: ReaderSets
+) -> dict[str, int]:
+    """Key and internal id of every live chunk of these documents that may be read."""
+    if not documents:
+        return {}
+    statement = sql(
+        f"SELECT c.key, c.id FROM {_LIVE} JOIN chunks c ON c.version_id = v.id"
+        " WHERE d.reader_set_id IN :sets AND d.id IN :documents",
+        *("sets", "documents"),
+    )
+    values = {"generation": generation, "sets": list(readable), "documents": list(documents)}
     return {row.key: row.id for row in connection.execute(statement, values)}
 
 

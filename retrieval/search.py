@@ -7,15 +7,15 @@ alone, so that what may not be seen changes nothing, not even a score. Knows no 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from sqlalchemy import Connection
 
 from retrieval import passages, words
 from retrieval.access import Principal
 from retrieval.authority import ReaderSets
-from retrieval.chroma import Vectors, as_vectors
 from retrieval.database import reading
 from retrieval.documents import Hit
 from retrieval.errors import NotFound
@@ -25,7 +25,8 @@ from retrieval.language import language
 from retrieval.passages import StoredChunk, StoredDocument
 from retrieval.ranking import Statistics, fuse, score, vector_weight
 from retrieval.terms import content_terms
-from retrieval.words import WordTable
+from retrieval.vectors import Vectors, as_vectors
+from retrieval.words import WordRow, WordTable
 
 WORD_CANDIDATES = 200
 """Chunks that each word table hands to the ranking."""
@@ -47,15 +48,15 @@ class Searcher:
     def __init__(self, index: Index) -> None:
         self._index = index
 
-    def search(self, text: str, *, principal: Principal, k: int) -> Found:
-        """The `k` best chunks that the principal may read.
+    def search(self, text: str, *, principal: Principal, k: int, without: Collection[str] = ()) -> Found:
+        """The `k` best chunks that the principal may read; those of the documents `without` (ids) are as if not there.
 
         Raises IndexMismatch if the index was made by another embedder, IndexDamaged if it does not open.
         """
         with self._index.courtesy.searching():
-            return self._search(text, k, principal=principal)
+            return self._search(text, k, without, principal=principal)
 
-    def _search(self, text: str, k: int, *, principal: Principal) -> Found:
+    def _search(self, text: str, k: int, without: Collection[str], *, principal: Principal) -> Found:
         query = content_terms(text)
         while True:
             # 1. The embedder runs beside no snapshot: one that is held long keeps deleted text from being overwritten.
@@ -70,7 +71,7 @@ class Searcher:
             with reading(self._index.engine) as connection:
                 if self._index.answering(connection) == generation:
                     weight = vector_weight(language(text), self._index.embedder_of(generation).languages)
-                    return self._found(connection, generation, query, vector, weight, k, principal=principal)
+                    return self._found(connection, generation, query, vector, weight, k, without, principal=principal)
 
     def document(self, document_id: str, *, principal: Principal) -> StoredDocument:
         """A live document; raises NotFound if there is none that the principal may read."""
@@ -102,18 +103,25 @@ class Searcher:
         vector: Vectors,
         weight: float,
         k: int,
+        without: Collection[str],
         *,
         principal: Principal,
     ) -> Found:
         """The hits for terms and a vector (shape (1, dimensions)) in one snapshot; `weight` is that of the vectors."""
         readable = passages.readable(connection, principal=principal)
         tables = _tables(connection, generation, readable)
-        statistics = _statistics(connection, tables, query)
+        hidden = passages.chunks_of(connection, without, generation=generation.id, readable=readable)
+        unseen = [row for table in tables for row in words.rows_of(connection, table, [*hidden.values()])]
+        statistics = _statistics(connection, tables, query, unseen)
         # 1. Candidates, from both sides.
+        passed_over = {*hidden.values()}
         rows = {
-            row.chunk: row for table in tables for row in words.candidates(connection, table, query, WORD_CANDIDATES)
+            row.chunk: row
+            for table in tables
+            for row in words.candidates(connection, table, query, WORD_CANDIDATES + len(hidden))
+            if row.chunk not in passed_over
         }
-        near = self._near(connection, generation, vector, readable)
+        near = self._near(connection, generation, vector, readable, hidden)
         missing = [chunk for chunk in near if chunk not in rows]
         rows |= {row.chunk: row for table in tables for row in words.rows_of(connection, table, missing)}
         # 2. One order.
@@ -130,14 +138,20 @@ class Searcher:
         return Found(tuple(hits), statistics.rarity)
 
     def _near(
-        self, connection: Connection, generation: Generation, vector: Vectors, readable: ReaderSets
+        self,
+        connection: Connection,
+        generation: Generation,
+        vector: Vectors,
+        readable: ReaderSets,
+        hidden: Collection[str],
     ) -> dict[int, float]:
-        """Cosine similarity of the nearest live chunks, by internal id."""
-        similarities = dict(
-            hit
-            for reader_set in readable
-            for hit in self._index.vectors.query(generation.collection(reader_set), vector, VECTOR_CANDIDATES)
-        )
+        """Cosine similarity of the nearest live chunks, by internal id; not of those whose key is `hidden`."""
+        similarities: dict[str, float] = {}
+        for reader_set in readable:
+            found = self._index.vectors.query(
+                generation.collection(reader_set), vector, VECTOR_CANDIDATES + len(hidden)
+            )
+            similarities |= [hit for hit in found if hit[0] not in hidden][:VECTOR_CANDIDATES]
         live = passages.chunk_numbers(connection, generation=generation.id, readable=readable, keys=list(similarities))
         return {chunk: similarities[key] for key, chunk in live.items()}
 
@@ -146,18 +160,27 @@ def _tables(connection: Connection, generation: Generation, readable: ReaderSets
     return [table for table in words.tables(connection, generation.id) if table.readers in readable]
 
 
-def _statistics(connection: Connection, tables: Sequence[WordTable], query: Sequence[str]) -> Statistics:
-    """Counts over what may be read, all tables together."""
+def _statistics(
+    connection: Connection, tables: Sequence[WordTable], query: Sequence[str], unseen: Collection[WordRow] = ()
+) -> Statistics:
+    """Counts over what may be read, all tables together, without the rows `unseen`."""
     totals = [words.totals(connection, table) for table in tables]
-    chunks = sum(one.chunks for one in totals)
+    chunks = sum(one.chunks for one in totals) - len(unseen)
     frequencies: Counter[str] = Counter()
     for table in tables:
         frequencies.update(words.frequencies(connection, table, query))
+    asked = set(query)
+    for row in unseen:
+        frequencies.subtract(asked.intersection(chain(row.title, row.heading, row.body)))
+
+    def mean(lengths: Iterable[int], lost: Iterable[int]) -> float:
+        return (sum(lengths) - sum(lost)) / max(chunks, 1)
+
     return Statistics(
         chunks=chunks,
-        mean_title=sum(one.title_terms for one in totals) / max(chunks, 1),
-        mean_heading=sum(one.heading_terms for one in totals) / max(chunks, 1),
-        mean_body=sum(one.body_terms for one in totals) / max(chunks, 1),
+        mean_title=mean((one.title_terms for one in totals), (len(row.title) for row in unseen)),
+        mean_heading=mean((one.heading_terms for one in totals), (len(row.heading) for row in unseen)),
+        mean_body=mean((one.body_terms for one in totals), (len(row.body) for row in unseen)),
         frequencies=frequencies,
     )
 
@@ -180,4 +203,5 @@ def _hit(chunk: StoredChunk, score: float, words: float, similarity: float | Non
         similarity=similarity,
         source_kind=chunk.source_kind,
         source_version=chunk.source_version,
+        source=chunk.source,
     )

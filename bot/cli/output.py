@@ -68,9 +68,9 @@ def print_sources(console: Console, answer: Answer) -> None:
     """What stands under an answer: its citations, or for a refusal the documents that came near."""
     print_citations(console, answer.citations, answer.question)
     for document in answer.nearest:
-        console.print(
-            Text(f"  ~ {printable(document.title)}  {printable(place(document.address, 1, None))}", style="dim")
-        )
+        line = f"  ~ {printable(document.title)}  {printable(place(document.address, 1, None))}"
+        owner = f"  ({printable(phrases.owned(answer.question, document))})" if document.owner else ""
+        console.print(Text(line + owner, style="dim"))
 
 
 def print_hits(console: Console, hits: Sequence[Hit], question: str = "") -> None:

@@ -98,6 +98,7 @@ class Kura:
             bridge=self._bridge,
             model=model,
             freshness=self.freshness,
+            owners={source.name: source.owner for source in self.settings.sources if source.owner},
         )
 
     @cached_property

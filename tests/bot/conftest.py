@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,6 +82,7 @@ def make_assistant(index: Index, tmp_path: Path) -> Iterator[Callable[..., Assis
         context_length: int = 4096,
         callbacks: tuple[object, ...] = (),
         freshness: Freshness | None = None,
+        **more: Any,
     ) -> Assistant:
         def no_chat() -> ScriptedChat:
             raise AssertionError("the quote style ran the model")
@@ -100,6 +102,7 @@ def make_assistant(index: Index, tmp_path: Path) -> Iterator[Callable[..., Assis
             model=model,
             callbacks=callbacks,  # type: ignore[arg-type]
             freshness=freshness,
+            **more,
         )
 
     yield make

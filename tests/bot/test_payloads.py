@@ -18,7 +18,7 @@ ANSWER = Answer(
     "The cap is 180 EUR.[1]",
     "quote",
     (CITATION,),
-    (Nearest("d2", "Meals", "meals.md"),),
+    (Nearest("d2", "Meals", "meals.md", owner="Canteen team"),),
     "starter",
     Usage(11, 7),
     Timings(5.0, 6.0, 7.5),
@@ -50,7 +50,7 @@ def test_an_answer_has_the_fields_that_programs_outside_read() -> None:
                 "changed": False,
             }
         ],
-        "nearest": [{"document_id": "d2", "title": "Meals", "address": "meals.md"}],
+        "nearest": [{"document_id": "d2", "title": "Meals", "address": "meals.md", "owner": "Canteen team"}],
         "model": "starter",
         "usage": {"prompt_tokens": 11, "completion_tokens": 7},
         "timings": {"search_ms": 5.0, "first_token_ms": 6.0, "total_ms": 7.5},

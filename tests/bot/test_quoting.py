@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot.evidence import Span
@@ -51,3 +53,8 @@ def test_a_tables_header_and_rows_stand_together() -> None:
 
 def test_the_nearest_documents_are_named_once_each() -> None:
     assert [one.document_id for one in nearest([hit("a"), hit("b"), hit("a"), hit("c"), hit("d")])] == ["a", "b", "c"]
+
+
+def test_the_nearest_documents_name_the_owner_of_their_source() -> None:
+    hits = [replace(hit("a"), source="wiki"), replace(hit("b"), source="other"), hit("c")]
+    assert [one.owner for one in nearest(hits, {"wiki": "IT team"})] == ["IT team", "", ""]

@@ -30,6 +30,23 @@ def test_what_may_not_be_read_changes_nothing_not_even_a_score(put: Put, searche
     ]
 
 
+def test_documents_left_out_of_a_search_are_as_if_never_ingested(put: Put, searcher: Searcher) -> None:
+    put(travel="Hotels cost at most 180 EUR a night.", it="The printer is on floor 2.\n\nThe hotel printer is broken.")
+    before = searcher.search("hotel printer april", principal=SOMEBODY, k=10)
+    put(stay="Hotel printers are mended in April, hotels too.\n\nApril, april.")
+    (stay,) = {hit.document_id for hit in searcher.search("april", principal=SOMEBODY, k=9).hits if hit.title == "stay"}
+    after = searcher.search("hotel printer april", principal=SOMEBODY, k=10, without={stay})
+    assert after.hits == before.hits
+    assert [after.rarity(term) for term in ("hotel", "april")] == [before.rarity(term) for term in ("hotel", "april")]
+
+
+def test_everything_may_be_left_out_of_a_search(put: Put, searcher: Searcher) -> None:
+    put(travel="Hotels cost at most 180 EUR a night.")
+    (hit,) = searcher.search("hotels", principal=SOMEBODY, k=9).hits
+    assert hit.source == "docs"
+    assert searcher.search("hotels", principal=SOMEBODY, k=9, without={hit.document_id}).hits == ()
+
+
 def test_a_member_finds_what_their_groups_may_read(put: Put, searcher: Searcher) -> None:
     put(HR, pay="Salaries are reviewed in April.")
     assert [hit.title for hit in searcher.search("salaries", principal=IN_HR, k=10).hits] == ["pay"]

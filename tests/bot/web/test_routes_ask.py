@@ -54,7 +54,7 @@ def test_a_refusal_is_an_answer_and_names_the_nearest_documents(site: Site, refu
     response = site(ScriptedAssistant([Refused(refusal)])).post("/v1/ask", json={"question": "Who won?"})
     assert response.status_code == 200
     assert response.json()["refused"] is True
-    assert response.json()["nearest"] == [{"document_id": "d2", "title": "Hotels", "address": "hotels.md"}]
+    assert response.json()["nearest"] == [{"document_id": "d2", "title": "Hotels", "address": "hotels.md", "owner": ""}]
 
 
 def test_an_answer_comes_as_events(site: Site, answer: Answer) -> None:
@@ -65,7 +65,7 @@ def test_an_answer_comes_as_events(site: Site, answer: Answer) -> None:
     assert response.headers["cache-control"] == "no-store"
     assert parse(response.text) == [
         ("searching", {"query": "宿泊費"}),
-        ("sources", {"documents": [{"document_id": "d1", "title": "出張規程", "address": "travel.md"}]}),
+        ("sources", {"documents": [{"document_id": "d1", "title": "出張規程", "address": "travel.md", "owner": ""}]}),
         ("delta", {"text": "上限は\n"}),
         ("delta", {"text": "18,000 円"}),
         ("done", answer_payload(answer).model_dump()),
