@@ -31,10 +31,10 @@ from bot.settings import load
 from bot.wiring import Kura, open_kura
 from retrieval import authority, words
 from retrieval.access import Readers
-from retrieval.chroma import as_vectors
 from retrieval.database import reading
 from retrieval.documents import Hit
 from retrieval.terms import content_terms
+from retrieval.vectors import as_vectors
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 

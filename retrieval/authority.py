@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
-import numpy as np
 from sqlalchemy import Connection
 
 from retrieval.access import Readers
-from retrieval.chroma import Vectors
 from retrieval.database import slices, sql
 from retrieval.documents import Chunk, Document
+from retrieval.vectors import Vectors, from_bytes, to_bytes
 
 ReaderSets = dict[int, Readers]
 """Sets of readers by their id."""
@@ -337,7 +336,7 @@ def vectors(connection: Connection, fingerprint: str, digests: Iterable[str]) ->
     found: dict[str, Vectors] = {}
     for some in slices([*set(digests)]):
         for name, vector in connection.execute(statement, {"fingerprint": fingerprint, "digests": some}):
-            found[name] = np.frombuffer(vector, dtype="<f4")
+            found[name] = from_bytes(vector)
     return found
 
 
@@ -348,15 +347,13 @@ def chunk_vectors(connection: Connection, fingerprint: str, version_id: int) -> 
         " WHERE c.version_id = :version AND x.fingerprint = :fingerprint ORDER BY c.ordinal"
     )
     rows = connection.execute(statement, {"version": version_id, "fingerprint": fingerprint})
-    return {row.key: np.frombuffer(row.vector, dtype="<f4") for row in rows}
+    return {row.key: from_bytes(row.vector) for row in rows}
 
 
 def put_vectors(connection: Connection, fingerprint: str, new: dict[str, Vectors]) -> None:
     """Store vectors."""
     if new:
-        values = [
-            {"f": fingerprint, "d": digest, "v": vector.astype("<f4").tobytes()} for digest, vector in new.items()
-        ]
+        values = [{"f": fingerprint, "d": digest, "v": to_bytes(vector)} for digest, vector in new.items()]
         connection.execute(sql("INSERT OR REPLACE INTO vectors VALUES (:f, :d, :v)"), values)
 
 

@@ -13,18 +13,18 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DatabaseError
 
 from retrieval import authority, generations, purging, words
-from retrieval.chroma import VectorIndex, Vectors
+from retrieval.chroma import VectorIndex
 from retrieval.database import reading, sql
 from retrieval.generations import Generation
 from retrieval.index import digest, embedded_text
 from retrieval.probing import Unsound, pages, probe, stored_vectors
 from retrieval.terms import chunk_words
 from retrieval.unread import Unread, unread
+from retrieval.vectors import same, stacked
 from retrieval.words import WordTable
 
 Kind = Literal["file", "text", "stored vectors", "words", "vectors", "surplus vectors", "left over"]
@@ -300,17 +300,13 @@ def _collection_faults(
     for page in pages(keys):
         stored = stored_vectors(connection, generation, page)
         found = index.stored(collection, page)
-        differ += sum(key not in found or not _same(found[key], vector) for key, vector in stored.items())
+        differ += sum(key not in found or not same(found[key], vector, TOLERANCE) for key, vector in stored.items())
         probes = [stored[key] for key in page[::every] if key in stored and stored[key].any()]
         if probes:
             searched += len(probes)
-            nearest = index.own_similarities(collection, np.stack(probes))
+            nearest = index.own_similarities(collection, stacked(probes))
             lost += sum(not similarity >= 1 - TOLERANCE for similarity in nearest)
     if differ:
         yield Fault("vectors", f"{differ} vectors of {shown} are not the stored ones")
     if lost > (1 - LEAST_FOUND) * searched:
         yield Fault("vectors", f"of {searched} vectors of {shown} a search does not find {lost}")
-
-
-def _same(one: Vectors, other: Vectors) -> bool:
-    return one.shape == other.shape and bool(np.allclose(one, other, rtol=0, atol=TOLERANCE))

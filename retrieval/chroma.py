@@ -14,17 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-import numpy as np
-import numpy.typing as npt
-
 from retrieval.errors import DataFolderError, IndexDamaged
+from retrieval.vectors import Vectors
 
 if TYPE_CHECKING:
     from chromadb.api.client import Client
     from chromadb.api.models.Collection import Collection
 
-Vectors = npt.NDArray[np.float32]
-"""Shape (rows, dimensions), each row of unit length."""
 _Looks = dict[str, tuple[int, int, int]]
 """Of each file by its path: bytes, and the times of its last change of content and of anything, in nanoseconds."""
 
@@ -93,6 +89,8 @@ class VectorIndex:
 
     def stored(self, collection: str, keys: Sequence[str]) -> dict[str, Vectors]:
         """The vectors of those of `keys` that are there."""
+        import numpy as np
+
         stored: dict[str, Vectors] = {}
         with self._told():
             found = self._open(collection)
@@ -101,7 +99,7 @@ class VectorIndex:
             for at in range(0, len(keys), self._batch):
                 got = found.get(ids=list(keys[at : at + self._batch]), include=["embeddings"])
                 rows = got["embeddings"]
-                stored.update(zip(got["ids"], np.asarray([] if rows is None else rows, dtype=np.float32), strict=True))
+                stored.update(zip(got["ids"], [] if rows is None else np.asarray(rows, dtype=np.float32), strict=True))
         return stored
 
     def present(self, collection: str, keys: Sequence[str]) -> set[str]:
@@ -231,11 +229,3 @@ def _full(path: Path) -> DataFolderError:
     return DataFolderError(
         f"The disk that holds {path} is full: free some space and try again; nothing stored was harmed."
     )
-
-
-def as_vectors(rows: Sequence[Sequence[float]]) -> Vectors:
-    """Rows of numbers to unit-length float32; a row of zeros stays zero."""
-    vectors: Vectors = np.asarray(rows, dtype=np.float32)
-    lengths: Vectors = np.linalg.norm(vectors, axis=1, keepdims=True).astype(np.float32)
-    lengths[lengths == 0] = 1
-    return np.divide(vectors, lengths, dtype=np.float32)

@@ -24,13 +24,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-import numpy as np
 from sqlalchemy import Connection, Engine
 
 from models.embedders import Embedder
 from retrieval import authority, generations, outbox, purging, words
 from retrieval.access import Readers
-from retrieval.chroma import VectorIndex, Vectors, as_vectors
+from retrieval.chroma import VectorIndex
 from retrieval.courtesy import Courtesy
 from retrieval.database import open_database, reading, sql, writing
 from retrieval.documents import Chunk, Document
@@ -38,6 +37,7 @@ from retrieval.errors import IndexDamaged, IndexMismatch
 from retrieval.generations import Generation
 from retrieval.probing import open_vectors
 from retrieval.terms import ChunkWords
+from retrieval.vectors import Vectors, as_vectors, stacked
 from retrieval.words import WordTable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -327,7 +327,7 @@ class Index:
         """Vectors to Chroma, and read back. Raises IndexDamaged if one is not there afterwards."""
         if not keys:
             return
-        self.vectors.upsert(collection, keys, np.stack(rows))
+        self.vectors.upsert(collection, keys, stacked(rows))
         if missing := len(set(keys) - self.vectors.present(collection, keys)):
             raise IndexDamaged(
                 f"The vector index lost {missing} of {len(keys)} chunks just written: run `kura repair`."

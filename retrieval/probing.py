@@ -20,15 +20,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-from sqlalchemy import Connection, Engine, bindparam, text
+from sqlalchemy import Connection, Engine
 
 import retrieval
 from retrieval import authority, generations
-from retrieval.chroma import VectorIndex, Vectors, as_left
-from retrieval.database import reading
+from retrieval.chroma import VectorIndex, as_left
+from retrieval.database import reading, sql
 from retrieval.errors import DataFolderError, IndexDamaged
 from retrieval.generations import Generation
+from retrieval.vectors import Vectors, from_bytes, stacked
 
 if TYPE_CHECKING:
     from retrieval.checking import Fault
@@ -167,12 +167,13 @@ def pages(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
 
 def stored_vectors(connection: Connection, generation: Generation, keys: Sequence[str]) -> dict[str, Vectors]:
     """The authority's vectors of chunks, by key; those it lacks are left out. At most a page of keys."""
-    statement = text(
+    statement = sql(
         "SELECT c.key, x.vector FROM chunks c JOIN vectors x"
-        " ON x.fingerprint = :f AND x.embedded_sha256 = c.embedded_sha256 WHERE c.key IN :keys"
-    ).bindparams(bindparam("keys", expanding=True))
+        " ON x.fingerprint = :f AND x.embedded_sha256 = c.embedded_sha256 WHERE c.key IN :keys",
+        "keys",
+    )
     rows = connection.execute(statement, {"f": generation.fingerprint, "keys": list(keys)})
-    return {row.key: np.frombuffer(row.vector, dtype="<f4") for row in rows}
+    return {row.key: from_bytes(row.vector) for row in rows}
 
 
 # --- the steps ---
@@ -197,7 +198,7 @@ def _fill(index: VectorIndex, engine: Engine) -> int:
                 for page in pages(live):
                     found = stored_vectors(connection, generation, page)
                     if found:
-                        index.upsert(generation.collection(reader_set), list(found), np.stack(list(found.values())))
+                        index.upsert(generation.collection(reader_set), list(found), stacked(list(found.values())))
                         count += len(found)
                     if lost := found.keys() - index.present(generation.collection(reader_set), list(found)):
                         raise IndexDamaged(

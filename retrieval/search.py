@@ -26,6 +26,7 @@ from retrieval.passages import StoredChunk, StoredDocument
 from retrieval.ranking import Statistics, fuse, score, vector_weight
 from retrieval.terms import content_terms
 from retrieval.vectors import Vectors, as_vectors
+from retrieval.vectors import Vectors, as_vectors
 from retrieval.words import WordRow, WordTable
 
 WORD_CANDIDATES = 200

@@ -13,7 +13,6 @@ from bot.errors import SettingsError
 from bot.settings import Settings
 from bot.settings_file import is_secret, masked
 from bot.settings_sources import SourceSettings
-from bot.wiring.components import make_component
 from ingest.feeds import Feed
 from ingest.parsing import ChildParser, ParseLimits
 from ingest.sources import Source
@@ -153,6 +152,7 @@ def _web(chosen: SourceSettings, cache: Path) -> Source:
 def _loader(chosen: SourceSettings) -> Source:
     from langchain_core.document_loaders import BaseLoader
 
+    from bot.wiring.components import make_component
     from ingest.sources.component import ComponentSource, loader_address
 
     port: type[Any] = BaseLoader

@@ -12,9 +12,9 @@ from retrieval import checking
 from retrieval.authority import document_id
 from retrieval.building import Builder
 from retrieval.checking import altered_versions, distrust, index_faults, stored_content, stored_sources
-from retrieval.chroma import as_vectors
 from retrieval.database import reading, writing
 from retrieval.index import VECTORS, Index
+from retrieval.vectors import as_vectors
 from tests.retrieval.conftest import HR
 
 Put = Callable[..., None]

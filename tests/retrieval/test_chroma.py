@@ -6,8 +6,9 @@ import chromadb
 import chromadb.errors
 import pytest
 
-from retrieval.chroma import VectorIndex, as_vectors
+from retrieval.chroma import VectorIndex
 from retrieval.errors import DataFolderError, IndexDamaged, RetrievalError
+from retrieval.vectors import as_vectors
 
 
 class FailingClient:

@@ -13,11 +13,12 @@ from sqlalchemy import text
 from models.fakes import HashingEmbeddings
 from retrieval.access import Readers
 from retrieval.building import Builder
-from retrieval.chroma import VectorIndex, as_vectors
+from retrieval.chroma import VectorIndex
 from retrieval.database import open_database, reading, writing
 from retrieval.errors import IndexMismatch
 from retrieval.index import DATABASE, MIGRATIONS, VECTORS, Index
 from retrieval.search import Searcher
+from retrieval.vectors import as_vectors
 from retrieval.words import TOKENIZER
 from tests.retrieval.conftest import ALL, SOMEBODY
 from tests.retrieval.test_index import consistent, found

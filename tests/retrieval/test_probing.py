@@ -20,12 +20,13 @@ import pytest
 from models.fakes import HashingEmbeddings
 from retrieval import authority, probing
 from retrieval.building import Builder
-from retrieval.chroma import VectorIndex, as_left, as_vectors
+from retrieval.chroma import VectorIndex, as_left
 from retrieval.database import writing
 from retrieval.errors import DataFolderError, IndexDamaged
 from retrieval.index import DATABASE, VECTORS, Index
 from retrieval.probing import Unsound, probe
 from retrieval.search import Searcher
+from retrieval.vectors import as_vectors
 from tests.retrieval.conftest import ALL, SOMEBODY, prepared
 from tests.retrieval.test_index import consistent
 
