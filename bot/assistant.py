@@ -204,14 +204,8 @@ class Assistant:
         check_question(question.text)
         question = await self._in_own_thread(question)
         run_id = uuid4()
-        manager = AsyncCallbackManager.configure(
-            inheritable_callbacks=self._callbacks,
-            inheritable_metadata={
-                "origin": question.origin,
-                "thread": question.thread,
-                "prompt": self._model.prompt_version,
-            },
-        )
+        about = {"origin": question.origin, "thread": question.thread, "prompt": self._model.prompt_version}
+        manager = AsyncCallbackManager.configure(inheritable_callbacks=self._callbacks, inheritable_metadata=about)
         run = await manager.on_chain_start(None, {"question": question.text}, name="kura.ask", run_id=run_id)
         course = _Course(question, run_id.hex, self._model.name)
         answered = False

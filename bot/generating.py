@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -12,7 +12,8 @@ from langchain_core.messages import AIMessageChunk
 from langchain_core.runnables import RunnableConfig
 
 from bot.answers import Style
-from bot.prompting import NO_BUDGET, Budget, Prompt
+from bot.prompt_files import ANSWER, shipped
+from bot.prompting import NO_BUDGET, Budget, Prompt, SystemPrompt
 from models.engine import EngineState, Waiting
 from retrieval.access import Principal
 
@@ -42,6 +43,13 @@ class AnswerModel:
     """How much of a prompt is read before the first word is due."""
     state: Callable[[], EngineState | None] = lambda: None
     """What its engine is doing, for monitoring."""
+    system: SystemPrompt = field(default_factory=lambda: shipped()[ANSWER].system)
+    """What it is told first."""
+
+    @property
+    def prompt_version(self) -> str:
+        """The version of its prompt; empty in the quote style, which has none."""
+        return self.system.version if self.style == "generate" else ""
 
 
 async def stream(

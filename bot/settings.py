@@ -40,9 +40,10 @@ _PATHS = (
     ("model", "api_key_file"),
     ("model", "ca_file"),
     ("embedder", "path"),
+    ("answer", "prompts"),
     ("discord", "token_file"),
 )
-"""Settings of a section that name a file."""
+"""Settings of a section that name a file or folder."""
 _NOT_SETTINGS = frozenset({"KURA_CONFIG"})
 _KUBERNETES = re.compile(
     r"KURA_SERVICE_HOST|KURA_SERVICE_PORT(_\w+)?|KURA_PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?"
@@ -139,6 +140,14 @@ class EmbedderSettings(Section):
         return self
 
 
+class AnswerSettings(Section):
+    """How answers are made."""
+
+    prompts: NamedPath | None = Field(
+        None, description="A folder of prompts of your own (`answer.md`), which win over Kura's of the same name."
+    )
+
+
 class ClientSettings(Section):
     """A program that asks over HTTP with a token of its own."""
 
@@ -181,6 +190,7 @@ class Settings(BaseSettings):
     )
     model: ModelSettings = Field(default_factory=ModelSettings)
     embedder: EmbedderSettings = Field(default_factory=EmbedderSettings)
+    answer: AnswerSettings = Field(default_factory=AnswerSettings)
     sources: tuple[SourceSettings, ...] = Field((), description="What `kura ingest` reads when it is given no path.")
     ingest: IngestSettings = Field(default_factory=IngestSettings)
     server: ServerSettings = Field(default_factory=ServerSettings)

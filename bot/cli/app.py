@@ -13,6 +13,7 @@ from bot.cli import ask, ingest, inspect, serve, verify
 from bot.cli.index import index_app
 from bot.cli.models import models_app
 from bot.cli.options import Config, DataDir, Global
+from bot.cli.prompts import prompts_app
 from models.offline import forbid_telemetry
 
 app = typer.Typer(
@@ -56,6 +57,7 @@ config_app.command("show")(inspect.config_show)
 app.add_typer(config_app, name="config")
 app.add_typer(index_app, name="index")
 app.add_typer(models_app, name="models")
+app.add_typer(prompts_app, name="prompts")
 
 
 def run() -> None:

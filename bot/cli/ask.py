@@ -52,7 +52,7 @@ def ask(
     with open_kura(chosen, holder="kura ask", style=style) as kura, asyncio.Runner() as runner:
 
         def asked(id_: str, text: str) -> dict[str, Any]:
-            answer = runner.run(_last(kura.assistant, Question(id_, _unicode(text), principal, thread)))
+            answer = runner.run(last_answer(kura.assistant, Question(id_, unicode_text(text), principal, thread)))
             return answer_payload(answer).model_dump(mode="json")
 
         if jsonl is not None:
@@ -63,7 +63,7 @@ def ask(
 
             print_json(asked(uuid4().hex, question or ""))
         else:
-            text = _unicode(question or "")
+            text = unicode_text(question or "")
             runner.run(_stream(kura.assistant, Question(uuid4().hex, text, principal, thread)))
 
 
@@ -143,11 +143,11 @@ def _one_of(question: str | None, jsonl: Path | None) -> None:
 def _checked(text: str) -> str:
     from bot.assistant import check_question
 
-    check_question(_unicode(text))
+    check_question(unicode_text(text))
     return text
 
 
-def _unicode(text: str) -> str:
+def unicode_text(text: str) -> str:
     """The text, if it is one: bytes of another encoding arrive as lone surrogates, which nothing can write."""
     from bot.errors import BadQuestion
 
@@ -163,7 +163,8 @@ def _hint_if_empty(empty: bool) -> None:
         typer.echo("kura: Nothing has been ingested yet: run `kura ingest FOLDER` first.", err=True)
 
 
-async def _last(assistant: Assistant, question: Any) -> Answer:
+async def last_answer(assistant: Assistant, question: Any) -> Answer:
+    """The answer that the events of a question end with."""
     from bot.answers import Done, Refused
 
     answers = [event.answer async for event in assistant.ask(question) if isinstance(event, (Done, Refused))]

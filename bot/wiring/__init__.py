@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import secrets
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from functools import cached_property
@@ -21,9 +21,13 @@ from models.offline import forbid_telemetry
 from retrieval.data_folder import DataFolder
 
 if TYPE_CHECKING:
+    from langchain_core.callbacks import BaseCallbackHandler
+
     from bot.assistant import Assistant
     from bot.bridge import Bridge
+    from bot.generating import AnswerModel
     from bot.ingesting import Ingesting, IngestRequest
+    from bot.prompting import SystemPrompt
     from bot.reporting import ReportPayload, ReportStore
     from ingest.freshness import Freshness
     from ingest.reports import Progress
@@ -45,11 +49,22 @@ class Closing(Protocol):
 class Kura:
     """Everything that works on one data folder, which this process holds; see `open_kura`."""
 
-    def __init__(self, settings: Settings, closing: ExitStack, *, style: str | None = None, alone: bool = True) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        closing: ExitStack,
+        *,
+        style: str | None = None,
+        alone: bool = True,
+        system: SystemPrompt | None = None,
+        callbacks: Sequence[BaseCallbackHandler] = (),
+    ) -> None:
         self.settings = settings
         self.closing = closing
         self._style = style
         self._alone = alone
+        self._system = system
+        self._callbacks = callbacks
 
     @cached_property
     def index(self) -> Index:
@@ -83,12 +98,18 @@ class Kura:
         return freshness(self.index)
 
     @cached_property
+    def model(self) -> AnswerModel:
+        """The model that answers; nothing is loaded yet."""
+        from bot.wiring.models import answer_model
+
+        return answer_model(self.settings, self.closing, style=self._style, alone=self._alone, system=self._system)
+
+    @cached_property
     def assistant(self) -> Assistant:
         from bot.assistant import Assistant
         from bot.store import ConversationStore
-        from bot.wiring.models import answer_model
 
-        model = answer_model(self.settings, self.closing, style=self._style, alone=self._alone)
+        model = self.model
         store = ConversationStore(self.settings.data_dir)
         self.closing.callback(store.close)
         self.closing.callback(self._bridge.close)  # the first to close: what it runs stands on all the others
@@ -97,6 +118,7 @@ class Kura:
             store=store,
             bridge=self._bridge,
             model=model,
+            callbacks=self._callbacks,
             freshness=self.freshness,
             owners={source.name: source.owner for source in self.settings.sources if source.owner},
         )
@@ -156,17 +178,26 @@ class Kura:
 
 
 @contextmanager
-def open_kura(settings: Settings, *, holder: str, style: str | None = None, alone: bool = True) -> Iterator[Kura]:
+def open_kura(
+    settings: Settings,
+    *,
+    holder: str,
+    style: str | None = None,
+    alone: bool = True,
+    system: SystemPrompt | None = None,
+    callbacks: Sequence[BaseCallbackHandler] = (),
+) -> Iterator[Kura]:
     """Hold the data folder, and build in it; everything is closed at the end. `holder` is what others are told.
 
     `alone` False is for a server: a local model runs in a process of its own, and answers several people at once.
+    `system` is a prompt to try in place of the settings'; `callbacks` hear of each step of each answer.
 
     Raises DataFolderHeld, DataFolderError.
     """
     forbid_telemetry(os.environ)
     with ExitStack() as closing:
         closing.enter_context(DataFolder(settings.data_dir, holder=holder))
-        yield Kura(settings, closing, style=style, alone=alone)
+        yield Kura(settings, closing, style=style, alone=alone, system=system, callbacks=callbacks)
 
 
 @contextmanager

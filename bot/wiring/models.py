@@ -12,7 +12,8 @@ from bot import prompting
 from bot.errors import SettingsError
 from bot.generating import AnswerModel, ModelCall
 from bot.identity import ANONYMOUS
-from bot.prompting import Budget
+from bot.prompt_files import ANSWER, load_prompts
+from bot.prompting import Budget, SystemPrompt
 from bot.settings import Settings
 from bot.wiring.components import ComponentChat, make_component
 from bot.wiring.embedders import LIBRARY, model_library
@@ -88,11 +89,16 @@ def engine_options(settings: Settings, card: ModelCard, *, alone: bool) -> Engin
     )
 
 
+def answer_prompt(settings: Settings) -> SystemPrompt:
+    """What the model is told first: Kura's own, or the company's. Raises SettingsError for a broken file of theirs."""
+    return load_prompts(settings.answer.prompts)[ANSWER].system
+
+
 def make_engine(settings: Settings, card: ModelCard, *, alone: bool) -> ChatEngine:
     """An engine for this card: in this process if it serves one person `alone`, else in a child process of its own."""
     options = engine_options(settings, card, alone=alone)
     adapters = {ADAPTER: card.adapter} if card.adapter else {}
-    pinned = prompting.pinned(card.template)
+    pinned = prompting.pinned(card.template, answer_prompt(settings))
     if alone:
         from models.llamacpp import LlamaEngine
 
@@ -113,8 +119,19 @@ def measure_speed(settings: Settings) -> tuple[ModelCard, Speed]:
     return card, speed
 
 
-def answer_model(settings: Settings, stack: ExitStack, *, style: str | None, alone: bool) -> AnswerModel:
-    """The model that answers: a component, a server, or a local file, which is verified now and loaded at first use."""
+def answer_model(
+    settings: Settings, stack: ExitStack, *, style: str | None, alone: bool, system: SystemPrompt | None = None
+) -> AnswerModel:
+    """The model that answers: a component, a server, or a local file, which is verified now and loaded at first use.
+
+    `system` stands in for the prompt of the settings, which is read in every style: a broken one is told at the start.
+    """
+    configured = answer_prompt(settings)
+    model = _model(settings, stack, style, alone=alone)
+    return replace(model, system=system or configured)
+
+
+def _model(settings: Settings, stack: ExitStack, style: str | None, *, alone: bool) -> AnswerModel:
     if settings.model.component:
         return _component_model(settings, style)
     if settings.model.servers:

@@ -24,6 +24,7 @@ ANSWER = Answer(
     Timings(5.0, 6.0, 7.5),
     "t1",
     "thread-1",
+    "answer@1+0a1b2c3d",
 )
 
 
@@ -56,6 +57,7 @@ def test_an_answer_has_the_fields_that_programs_outside_read() -> None:
         "timings": {"search_ms": 5.0, "first_token_ms": 6.0, "total_ms": 7.5},
         "trace_id": "t1",
         "thread": "thread-1",
+        "prompt": "answer@1+0a1b2c3d",
     }
 
 

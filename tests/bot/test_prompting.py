@@ -1,14 +1,24 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.prompting import SYSTEM, TOKENS_PER_MESSAGE, Budget, build, pinned
+from bot.prompt_files import ANSWER, shipped
+from bot.prompting import TOKENS_PER_MESSAGE, Budget, Prompt, SystemPrompt, pinned
+from bot.prompting import build as build_with
 from bot.store import Turn
 from models.errors import PromptTooLong
 from models.templates import Message, render
 from retrieval.documents import Hit
+
+SYSTEM = shipped()[ANSWER].system
+
+
+def build(*arguments: Any, **named: Any) -> Prompt:
+    return build_with(*arguments, system=SYSTEM, **named)
 
 
 def words(text: str) -> int:
@@ -54,6 +64,14 @@ def test_a_question_that_does_not_fit_is_said() -> None:
         build("word " * 500, [], hits([5]), context_length=512, count_tokens=words)
 
 
+def test_the_prompt_of_a_company_is_what_the_model_is_told_first() -> None:
+    ours = SystemPrompt("answer@9+0", "Answer in verse.")
+    prompt = build_with("What?", [], hits([5]), system=ours, context_length=4000, count_tokens=words)
+    assert prompt.messages[0].text == "Answer in verse."
+    with pytest.raises(PromptTooLong, match=r"beside the prompt answer@9\+0"):
+        build_with("word " * 500, [], hits([5]), system=ours, context_length=512, count_tokens=words)
+
+
 def test_a_budget_leaves_out_passages_and_turns_and_the_plan_says_so() -> None:
     def plan(tokens: int | None) -> tuple[int, int]:
         budget = Budget(tokens, "3 s at 100 tokens a second")
@@ -81,12 +99,12 @@ def test_more_than_one_passage_never_exceeds_the_budget(tokens: int, sizes: list
     prompt = build("What is it?", TURNS, hits(sizes), context_length=4000, count_tokens=words, budget=budget)
 
     if prompt.plan.passages > 1 or prompt.plan.turns:
-        assert prompt.plan.tokens - words(SYSTEM) - TOKENS_PER_MESSAGE <= tokens
+        assert prompt.plan.tokens - words(SYSTEM.text) - TOKENS_PER_MESSAGE <= tokens
 
 
 def test_what_is_pinned_begins_every_prompt() -> None:
-    beginning = pinned("chatml")
-    prompt = render("chatml", [Message("system", SYSTEM), Message("user", "x")])
+    beginning = pinned("chatml", SYSTEM)
+    prompt = render("chatml", [Message("system", SYSTEM.text), Message("user", "x")])
 
     assert beginning
     assert tuple(prompt[: len(beginning)]) == beginning
