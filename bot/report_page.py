@@ -1,5 +1,7 @@
 """A report as one HTML page that needs nothing else: no script, no other file, no network. Knows no folder and no index.
 
+`frame` and the two ways to show text are what every such page is made of (`bot/evaluation/report.py` has others).
+
 Names of documents and sentences about them come from outside: each is escaped, and marks that turn text around or control
 a terminal are spelled out.
 """
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 MOST_LISTED = 500
 """Documents of one list that the page shows; the JSON has all."""
 
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark;
   --ink: #1d2430; --faint: #667085; --line: #d5dae3; --bar: #3f6fb5; --bad: #b3261e; --paper: #fff; }
 @media (prefers-color-scheme: dark) {
@@ -34,9 +36,15 @@ rect { fill: var(--bar); } svg { display: block; }
 .faint { color: var(--faint); } .bad { color: var(--bad); }
 li, p { overflow-wrap: anywhere; } summary { cursor: pointer; } ul { padding-left: 1.4rem; }
 """
-STYLE_HASH = "sha256-" + base64.b64encode(sha256(_STYLE.encode()).digest()).decode()
-"""The page's one style, as its content security policy names it."""
-POLICY = f"default-src 'none'; style-src '{STYLE_HASH}'; base-uri 'none'; form-action 'none'"
+
+
+def policy(style: str) -> str:
+    """The content security policy of a page whose one style this is: nothing else is applied, loaded or run."""
+    digest = base64.b64encode(sha256(style.encode()).digest()).decode()
+    return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
+
+
+POLICY = policy(STYLE)
 """Whoever serves the page sends this too (`frame-ancestors` only counts there)."""
 
 _BAR_WIDTH, _BAR_HEIGHT = 320, 12
@@ -51,24 +59,32 @@ def page(report: ReportPayload) -> str:
     failures = len(report.faults) + sum(len(source.failed) for source in report.sources)
     said = f'<span class="bad">{failures:,} failed</span>' if failures else "nothing failed"
     parts = [
-        "<!doctype html>",
-        '<html lang="en">',
-        '<meta charset="utf-8">',
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>Kura: {title.lower()}</title>",
-        f"<style>{_STYLE}</style>",
-        f"<h1>{title}</h1>",
         f"<p>{report.started:%Y-%m-%d %H:%M:%S %Z}, {report.seconds:,.1f} s, {said}."
-        f' <span class="faint">Job {_text(report.job)}</span></p>',
+        f' <span class="faint">Job {shown_text(report.job)}</span></p>',
     ]
     if report.generation:
-        parts.append(f"<p>{_text(report.generation)}</p>")
+        parts.append(f"<p>{shown_text(report.generation)}</p>")
     if report.faults:
         faults = {source or "the ingest": why for source, why in report.faults.items()}
         parts.append(f'<h2 class="bad">Not brought up to date</h2>{_reasons(faults)}')
     parts += [_source(source) for source in report.sources]
-    return "\n".join(parts) + "\n"
+    return frame(title, parts)
+
+
+def frame(title: str, parts: Iterable[str], *, style: str = STYLE) -> str:
+    """A page under a title that is ours, of parts that are HTML already. Styles of elements are not allowed in them."""
+    lines = (
+        "<!doctype html>",
+        '<html lang="en">',
+        '<meta charset="utf-8">',
+        f'<meta http-equiv="Content-Security-Policy" content="{policy(style)}">',
+        '<meta name="viewport" content="width=device-width, initial-scale=1">',
+        f"<title>Kura: {title[0].lower()}{title[1:]}</title>",
+        f"<style>{style}</style>",
+        f"<h1>{title}</h1>",
+        *parts,
+    )
+    return "\n".join(lines) + "\n"
 
 
 def _source(report: SourceReportPayload) -> str:
@@ -85,19 +101,19 @@ def _source(report: SourceReportPayload) -> str:
         "texts embedded": report.embedded,
     }
     rows = "".join(f'<tr><th>{what}</th><td class="n">{count:,}</td></tr>' for what, count in counts.items())
-    moved = [f"{_name(was)} → {_name(now)}" for now, was in report.moved.items()]
+    moved = [f"{shown_name(was)} → {shown_name(now)}" for now, was in report.moved.items()]
     return "\n".join(
         (
-            f"<h2>{_name(report.source)}</h2>",
-            f'<p class="faint">Read by {", ".join(map(_name, report.readers))}; {report.seconds:,.1f} s</p>',
+            f"<h2>{shown_name(report.source)}</h2>",
+            f'<p class="faint">Read by {", ".join(map(shown_name, report.readers))}; {report.seconds:,.1f} s</p>',
             f"<table>{rows}</table>",
             f"<h3>Time by stage</h3>{_bars(report.stages.model_dump())}",
             _list("Failed", len(report.failed), _reasons(report.failed), opened=True),
-            _names("Added", map(_name, report.added), len(report.added)),
-            _names("Updated", map(_name, report.updated), len(report.updated)),
+            _names("Added", map(shown_name, report.added), len(report.added)),
+            _names("Updated", map(shown_name, report.updated), len(report.updated)),
             _names("Moved", moved, len(moved)),
-            _names("Given other readers", map(_name, report.repermitted), len(report.repermitted)),
-            _names("Removed", map(_name, report.removed), len(report.removed)),
+            _names("Given other readers", map(shown_name, report.repermitted), len(report.repermitted)),
+            _names("Removed", map(shown_name, report.removed), len(report.removed)),
             _list("Passed over", len(report.skipped), _reasons(report.skipped)),
         )
     )
@@ -122,7 +138,7 @@ def _names(what: str, shown: Iterable[str], count: int) -> str:
 
 def _reasons(reasons: Mapping[str, str]) -> str:
     shown = list(reasons.items())[:MOST_LISTED]
-    items = (f'<li>{_name(name)}<br><span class="faint">{_text(why)}</span></li>' for name, why in shown)
+    items = (f'<li>{shown_name(name)}<br><span class="faint">{shown_text(why)}</span></li>' for name, why in shown)
     return f"<ul>{''.join(items)}</ul>{_more(len(reasons))}"
 
 
@@ -136,10 +152,11 @@ def _more(count: int) -> str:
     return f'<p class="faint">and {count - MOST_LISTED:,} more: the JSON has all.</p>' if count > MOST_LISTED else ""
 
 
-def _name(text: str) -> str:
+def shown_name(text: str) -> str:
     """A name, kept from mixing its direction of writing with what stands beside it."""
-    return f"<bdi>{_text(text)}</bdi>"
+    return f"<bdi>{shown_text(text)}</bdi>"
 
 
-def _text(text: str) -> str:
+def shown_text(text: str) -> str:
+    """Any text, as HTML."""
     return escape(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
