@@ -14,6 +14,7 @@ from hashlib import sha256
 
 from ingest.errors import DocumentError, SourceError, TooMuchGone
 from ingest.feeds import Feed, Listed, lies_inside, made_by_recipe, stored_source
+from ingest.overlapping import overlapped
 from ingest.parsing import Parsed, Parser, ParseRequest
 from ingest.planning import MOST_REMOVED, SyncPlan, check_share, plan, repointed
 from ingest.reports import Progress, Stages, SyncReport
@@ -24,7 +25,7 @@ from retrieval.access import Readers
 from retrieval.authority import Known
 from retrieval.database import reading, writing
 from retrieval.generations import Generation
-from retrieval.index import Index, Prepared
+from retrieval.index import Index, Prepared, Put
 from retrieval.unread import Unread, put_unread, unread
 
 BATCH_CHUNKS = 512
@@ -254,18 +255,22 @@ class Ingestor:
             self.index.remove([known[item].document_id for item in (*todo.remove, *outdated)])
             tally.removed += (*todo.remove, *outdated)
             tally.outdated.clear()
-        # 3. New, changed and moved documents, in batches.
+        # 3. New, changed and moved documents, in batches: one is written while the next is parsed.
         pending = [items[item] for item in (*todo.add, *todo.replace, *todo.move)]
-        for batch in self._batches(feed, pending, tally, known):
+
+        def put(batch: list[Prepared]) -> Put:
+            left = [known[todo.move[one.item]].document_id for one in batch if one.item in todo.move]
+            return self.index.put(source_id, batch, instead_of=left)
+
+        for batch, written in overlapped(self._batches(feed, pending, tally, known), put):
             left = {one.item: todo.move[one.item] for one in batch if one.item in todo.move}
-            put = self.index.put(source_id, batch, instead_of=[known[item].document_id for item in left.values()])
             tally.moved |= left
             tally.replaced += [one.item for one in batch if one.item in known]
             tally.added += [one.item for one in batch if one.item not in known and one.item not in left]
             tally.chunks += sum(len(one.chunks) for one in batch)
-            tally.embedded += put.embedded
-            tally.stages.embedding += put.embedding
-            tally.stages.writing += put.writing
+            tally.embedded += written.embedded
+            tally.stages.embedding += written.embedding
+            tally.stages.writing += written.writing
         # 4. What says something else now, or has moved, and could not be read, is not answered from any more, unless that is
         #    so much of the source that it rather was damaged; what was deleted is overwritten.
         lost = [item for new, item in todo.move.items() if new not in tally.moved]
