@@ -16,6 +16,9 @@ from retrieval.documents import Hit
 from retrieval.ranking import emphasis, most_words
 from retrieval.terms import terms
 
+VERSION = "1"
+"""Of features and weights together: another one makes other scores, and a threshold fitted to these says nothing of those."""
+
 UNIT_WEIGHTS = {
     "own": 4.1,
     "local": 5.0,

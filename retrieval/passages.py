@@ -95,6 +95,26 @@ def chunk_numbers(
     return {row.key: row.id for row in connection.execute(statement, values)}
 
 
+def titles(connection: Connection, *, generation: int, readable: ReaderSets) -> dict[str, str]:
+    """Id and title of every live document that may be read."""
+    statement = sql(f"SELECT d.id, v.title FROM {_LIVE} WHERE d.reader_set_id IN :sets ORDER BY d.id", "sets")
+    values = {"generation": generation, "sets": list(readable)}
+    return {row.id: row.title for row in connection.execute(statement, values)}
+
+
+def by_document(connection: Connection, *, generation: int, readable: ReaderSets) -> dict[str, list[int]]:
+    """The internal ids of the live chunks of every document that may be read, in the order of its text."""
+    statement = sql(
+        f"SELECT d.id, c.id AS chunk FROM {_LIVE} JOIN chunks c ON c.version_id = v.id"
+        " WHERE d.reader_set_id IN :sets ORDER BY d.id, c.ordinal",
+        "sets",
+    )
+    found: dict[str, list[int]] = {}
+    for document_id, chunk in connection.execute(statement, {"generation": generation, "sets": list(readable)}):
+        found.setdefault(document_id, []).append(chunk)
+    return found
+
+
 def chunks_of(
     connection: Connection, documents: Collection[str], *, generation: int, readable: ReaderSets
 ) -> dict[str, int]:
