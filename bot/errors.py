@@ -2,6 +2,7 @@
 
 BotError
 ├── BadQuestion         empty, or longer than a question may be
+├── BadFeedback         a note on an answer is too long
 ├── SettingsError       kura.toml or the environment says something that cannot be
 ├── NotAllowed          the credentials are wrong
 └── Overloaded          too many questions at once; try again later
@@ -27,6 +28,10 @@ class BadQuestion(BotError):
     """The question cannot be asked as it is."""
 
 
+class BadFeedback(BotError):
+    """The feedback cannot be kept as it is."""
+
+
 class SettingsError(BotError):
     """The settings are wrong."""
 
@@ -46,6 +51,7 @@ EXIT_INTERRUPTED = 130
 _TABLE: tuple[tuple[type[Exception], int, int, bool], ...] = (
     # kind, HTTP status, exit code, whether its sentences name files and settings; the first that fits counts
     (BadQuestion, 422, EXIT_USAGE, False),
+    (BadFeedback, 422, EXIT_USAGE, False),
     (SettingsError, 500, EXIT_USAGE, True),
     (NotAllowed, 401, EXIT_FAULT, False),
     (Overloaded, 503, EXIT_FAULT, False),

@@ -1,4 +1,4 @@
-"""Conversations in SQLite: what was asked and answered, read back only for whoever asked it, as long as they may read the same.
+"""Conversations in SQLite: what was asked, answered and said of it, for whoever asked, as long as they may read the same.
 
 Knows nothing of searching.
 """
@@ -13,11 +13,16 @@ from pathlib import Path
 from sqlalchemy import Engine, text
 
 from bot.answers import Answer, Question
+from bot.feedback import Complaint, Feedback
 from retrieval.access import Principal
 from retrieval.database import open_database, reading, writing
+from retrieval.errors import NotFound
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 DATABASE = "conversations.db"
+_OWN = "id = :id AND principal = :principal AND scope = :scope"
+"""An answer that the principal got and may still read, as their threads are theirs."""
+_NOT_YOURS = "There is no such answer of yours: take the trace_id of one that you got in a thread."
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +59,8 @@ class ConversationStore:
     def save_turn(self, question: Question, query: str, answer: Answer) -> None:
         """Keep a turn of a thread."""
         statement = text(
-            "INSERT INTO turns (id, thread, principal, scope, origin, question, query, answer, style, created_at)"
-            " VALUES (:id, :thread, :principal, :scope, :origin, :question, :query, :answer, :style, :at)"
+            "INSERT INTO turns (id, thread, principal, scope, origin, question, query, answer, style, prompt, created_at)"
+            " VALUES (:id, :thread, :principal, :scope, :origin, :question, :query, :answer, :style, :prompt, :at)"
         )
         values = {
             "id": answer.trace_id,
@@ -67,14 +72,73 @@ class ConversationStore:
             "query": query,
             "answer": answer.text,
             "style": answer.style,
-            "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "prompt": answer.prompt,
+            "at": _now(),
         }
         with writing(self._engine) as connection:
             connection.execute(statement, values)
 
+    def put_feedback(self, answer_id: str, feedback: Feedback, *, principal: Principal) -> None:
+        """Keep what the principal says of an answer they got, in place of what they said before.
+
+        `answer_id` is the answer's `trace_id`. Raises NotFound for an answer that was not kept (it was in no thread), is
+        somebody else's, or was made when they were in other groups: the three look the same.
+        """
+        statement = text(
+            "INSERT INTO feedback (answer, principal, verdict, what_was_wrong, what_is_right, given_at)"
+            " SELECT id, principal, :verdict, :wrong, :right, :at FROM turns WHERE "
+            + _OWN
+            + " ON CONFLICT DO UPDATE SET"
+            " verdict = excluded.verdict, what_was_wrong = excluded.what_was_wrong,"
+            " what_is_right = excluded.what_is_right, given_at = excluded.given_at"
+        )
+        values = {"verdict": feedback.verdict, "wrong": feedback.wrong, "right": feedback.right, "at": _now()}
+        with writing(self._engine) as connection:
+            if not connection.execute(statement, values | _own(answer_id, principal)).rowcount:
+                raise NotFound(_NOT_YOURS)
+
+    def remove_feedback(self, answer_id: str, *, principal: Principal) -> None:
+        """Take back what the principal said of an answer, if they said anything. Raises NotFound as `put_feedback`."""
+        statement = text("DELETE FROM feedback WHERE answer = :id AND principal = :principal")
+        own = _own(answer_id, principal)
+        with writing(self._engine) as connection:
+            if connection.execute(text("SELECT 1 FROM turns WHERE " + _OWN), own).first() is None:
+                raise NotFound(_NOT_YOURS)
+            connection.execute(statement, {"id": own["id"], "principal": own["principal"]})
+
+    def complaints(self) -> list[Complaint]:
+        """Answers with thumbs down, everybody's, oldest verdict first: for whoever owns the data folder, and no front end."""
+        statement = text(
+            "SELECT id, question, query, turns.answer AS said, scope, verdict, what_was_wrong, what_is_right, given_at"
+            " FROM feedback JOIN turns ON turns.id = feedback.answer WHERE verdict = 'down' ORDER BY given_at, id"
+        )
+        with reading(self._engine) as connection:
+            rows = connection.execute(statement).all()
+        return [
+            Complaint(
+                row.id,
+                row.question,
+                row.query,
+                row.said,
+                frozenset(json.loads(row.scope)[0]),
+                Feedback(row.verdict, row.what_was_wrong, row.what_is_right),
+                row.given_at,
+            )
+            for row in rows
+        ]
+
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()
+
+
+def _own(answer_id: str, principal: Principal) -> dict[str, str]:
+    """The values of `_OWN`."""
+    return {"id": answer_id, "principal": principal.id, "scope": _scope(principal)}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def _scope(principal: Principal) -> str:

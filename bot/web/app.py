@@ -17,10 +17,11 @@ from bot.web.callers import make_caller, make_ingester
 from bot.web.edge import Edge
 from bot.web.faults import fault_response, log_fault
 from bot.web.metrics import Metrics
-from bot.web.ports import Assistant, BackgroundTask, Identify, Ingestion, Readiness
+from bot.web.ports import Assistant, BackgroundTask, FeedbackTaker, Identify, Ingestion, Readiness
 from bot.web.routes_ask import ask_router
 from bot.web.routes_docs import docs_router
 from bot.web.routes_documents import documents_router
+from bot.web.routes_feedback import feedback_router
 from bot.web.routes_health import health_router
 from bot.web.routes_ingest import ingest_router
 from bot.web.routes_uploads import uploads_router
@@ -44,13 +45,15 @@ def create_app(
     metrics: Metrics,
     version: str,
     hosts: Collection[str],
+    feedback: FeedbackTaker | None = None,
     ingestion: Ingestion | None = None,
     background: Sequence[BackgroundTask] = (),
 ) -> FastAPI:
     """The application.
 
-    `hosts` are the only host names it answers to. Without `ingestion` there are no routes for it. `background` starts
-    with the application and is cancelled at its end; a task of it that fails is logged and does no harm to the others.
+    `hosts` are the only host names it answers to. Without `feedback` or `ingestion` there are no routes for it.
+    `background` starts with the application and is cancelled at its end; a task of it that fails is logged and does no
+    harm to the others.
     """
 
     @asynccontextmanager
@@ -77,6 +80,8 @@ def create_app(
     caller = make_caller(identify)
     app.include_router(ask_router(assistant=assistant, caller=caller, metrics=metrics))
     app.include_router(documents_router(assistant=assistant, caller=caller))
+    if feedback is not None:
+        app.include_router(feedback_router(feedback=feedback, caller=caller, metrics=metrics))
     if ingestion is not None:
         ingester = make_ingester(identify, ingestion.may_ingest)
         app.include_router(ingest_router(ingestion=ingestion, ingester=ingester))

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from bot.feedback import MAX_NOTE, Verdict
+
 MAX_ID = 200
 """Characters of an id that a client chooses."""
 
@@ -28,6 +30,7 @@ _ENCODABLE = AfterValidator(_encodable)
 
 Text = Annotated[str, _ENCODABLE]
 Id = Annotated[str, Field(min_length=1, max_length=MAX_ID, description="Comes back with the result."), _ENCODABLE]
+Note = Annotated[str, Field(max_length=MAX_NOTE), _ENCODABLE]
 Source = Annotated[str, Field(min_length=1, max_length=MAX_ID), _ENCODABLE]
 PathText = Annotated[str, Field(pattern=r"^/[^\x00]*$", max_length=MAX_PATH), _ENCODABLE]
 Thread = Annotated[
@@ -59,6 +62,16 @@ class SearchRequest(BaseModel):
     question: Text = Field(examples=["remote work"])
     k: int = Field(10, ge=1, le=MAX_PASSAGES, description="Passages wanted, best first.")
     id: Id | None = None
+
+
+class FeedbackBody(BaseModel):
+    """A verdict on an answer, and what was wrong with it."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    verdict: Verdict
+    wrong: Note = Field("", description="What was wrong.")
+    right: Note = Field("", description="What is right.")
 
 
 class IngestBody(BaseModel):

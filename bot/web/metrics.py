@@ -9,6 +9,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from bot.answers import Answer
+from bot.feedback import Verdict
 from bot.jobs import Job
 from models.engine import EngineState
 
@@ -54,7 +55,12 @@ class Metrics:
             registry=self._registry,
         )
         self._refusals = Counter("kura_refusals", "Questions the documents held no answer to.", registry=self._registry)
-
+        self._feedback = Counter(
+            "kura_feedback",
+            "Verdicts given on answers (a changed one counts again), by verdict.",
+            ("verdict",),
+            registry=self._registry,
+        )
         self._ingests = Counter(
             "kura_ingests", "Ingest jobs that ended, by state.", ("state",), registry=self._registry
         )
@@ -74,6 +80,10 @@ class Metrics:
         self._ask.labels(answer.style).observe(answer.timings.total_ms / 1000)
         if answer.refused:
             self._refusals.inc()
+
+    def given_feedback(self, verdict: Verdict) -> None:
+        """Count a verdict on an answer."""
+        self._feedback.labels(verdict).inc()
 
     def ended_ingest(self, job: Job) -> None:
         """Count a job that is over. No source is named: these counts are shown to anybody."""

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from bot.answers import Event, Question
+from bot.feedback import Feedback
 from bot.jobs import IngestJobs
 from bot.reporting import ReportStore
 from ingest.sources.uploads import Uploads
@@ -43,6 +44,16 @@ class Assistant(Protocol):
 
     async def document(self, document_id: str, *, principal: Principal) -> ReadableDocument:
         """The whole document. Raises NotFound, for what may not be read as for what is not there."""
+
+
+class FeedbackTaker(Protocol):
+    """Keeps what people say of answers they got. Raises NotFound for those of others as for those that are not there."""
+
+    async def put(self, answer_id: str, feedback: Feedback, *, principal: Principal) -> None:
+        """Keep a verdict on an answer, in place of an earlier one."""
+
+    async def remove(self, answer_id: str, *, principal: Principal) -> None:
+        """Take it back."""
 
 
 Identify = Callable[[str | None], Principal]

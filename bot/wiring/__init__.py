@@ -18,17 +18,19 @@ from bot.errors import SettingsError
 from bot.settings import Settings
 from bot.wiring.embedders import embedder_spec, make_embedder, reopen_embedder
 from models.offline import forbid_telemetry
-from retrieval.data_folder import DataFolder
+from retrieval.data_folder import DataFolder, make_private_folder
 
 if TYPE_CHECKING:
     from langchain_core.callbacks import BaseCallbackHandler
 
     from bot.assistant import Assistant
     from bot.bridge import Bridge
+    from bot.feedback import FeedbackBook
     from bot.generating import AnswerModel
     from bot.ingesting import Ingesting, IngestRequest
     from bot.prompting import SystemPrompt
     from bot.reporting import ReportPayload, ReportStore
+    from bot.store import ConversationStore
     from ingest.freshness import Freshness
     from ingest.reports import Progress
     from retrieval.index import Index
@@ -105,13 +107,25 @@ class Kura:
         return answer_model(self.settings, self.closing, style=self._style, alone=self._alone, system=self._system)
 
     @cached_property
-    def assistant(self) -> Assistant:
-        from bot.assistant import Assistant
+    def store(self) -> ConversationStore:
         from bot.store import ConversationStore
 
-        model = self.model
         store = ConversationStore(self.settings.data_dir)
         self.closing.callback(store.close)
+        return store
+
+    @cached_property
+    def feedback(self) -> FeedbackBook:
+        """What people say of answers they got."""
+        from bot.feedback import FeedbackBook
+
+        return FeedbackBook(self.store, self._bridge)
+
+    @cached_property
+    def assistant(self) -> Assistant:
+        from bot.assistant import Assistant
+
+        model, store = self.model, self.store
         self.closing.callback(self._bridge.close)  # the first to close: what it runs stands on all the others
         return Assistant(
             searcher=self.searcher,
@@ -198,6 +212,19 @@ def open_kura(
     with ExitStack() as closing:
         closing.enter_context(DataFolder(settings.data_dir, holder=holder))
         yield Kura(settings, closing, style=style, alone=alone, system=system, callbacks=callbacks)
+
+
+@contextmanager
+def open_conversations(settings: Settings) -> Iterator[ConversationStore]:
+    """The conversations of a data folder, for whoever owns it; a server may hold the folder meanwhile."""
+    from bot.store import ConversationStore
+
+    make_private_folder(settings.data_dir)
+    store = ConversationStore(settings.data_dir)
+    try:
+        yield store
+    finally:
+        store.close()
 
 
 @contextmanager

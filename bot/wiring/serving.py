@@ -66,6 +66,7 @@ def make_served(kura: Kura, server: RunningServer | None = None) -> Served:
         metrics=metrics,
         version=metadata.version("kurabot"),
         hosts=frozenset(settings.server.hosts) | ({server.host} if server else frozenset()),
+        feedback=kura.feedback,
         ingestion=Ingestion(
             jobs=jobs,
             reports=kura.reports,
