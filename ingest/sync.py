@@ -25,7 +25,8 @@ from retrieval.access import Readers
 from retrieval.authority import Known
 from retrieval.database import reading, writing
 from retrieval.generations import Generation
-from retrieval.index import Index, Prepared, Put
+from retrieval.index import Index, Put
+from retrieval.prepared import Embedded, Prepared
 from retrieval.unread import Unread, put_unread, unread
 
 BATCH_CHUNKS = 512
@@ -255,18 +256,18 @@ class Ingestor:
             self.index.remove([known[item].document_id for item in (*todo.remove, *outdated)])
             tally.removed += (*todo.remove, *outdated)
             tally.outdated.clear()
-        # 3. New, changed and moved documents, in batches: one is written while the next is parsed.
+        # 3. New, changed and moved documents, in batches: one is written while the next is parsed and embedded.
         pending = [items[item] for item in (*todo.add, *todo.replace, *todo.move)]
 
-        def put(batch: list[Prepared]) -> Put:
-            left = [known[todo.move[one.item]].document_id for one in batch if one.item in todo.move]
-            return self.index.put(source_id, batch, instead_of=left)
+        def put(made: tuple[list[Prepared], Embedded]) -> Put:
+            left = [known[todo.move[one.item]].document_id for one in made[0] if one.item in todo.move]
+            return self.index.put(source_id, made[0], embedded=made[1], instead_of=left)
 
-        for batch, written in overlapped(self._batches(feed, pending, tally, known), put):
-            left = {one.item: todo.move[one.item] for one in batch if one.item in todo.move}
-            tally.moved |= left
+        batches = ((batch, self.index.embed(batch)) for batch in self._batches(feed, pending, tally, known))
+        for (batch, _), written in overlapped(batches, put):
+            tally.moved |= {one.item: todo.move[one.item] for one in batch if one.item in todo.move}
             tally.replaced += [one.item for one in batch if one.item in known]
-            tally.added += [one.item for one in batch if one.item not in known and one.item not in left]
+            tally.added += [one.item for one in batch if one.item not in known and one.item not in todo.move]
             tally.chunks += sum(len(one.chunks) for one in batch)
             tally.embedded += written.embedded
             tally.stages.embedding += written.embedding

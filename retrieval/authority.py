@@ -350,11 +350,11 @@ def chunk_vectors(connection: Connection, fingerprint: str, version_id: int) -> 
     return {row.key: from_bytes(row.vector) for row in rows}
 
 
-def put_vectors(connection: Connection, fingerprint: str, new: dict[str, Vectors]) -> None:
-    """Store vectors."""
+def put_vectors(connection: Connection, fingerprint: str, new: Mapping[str, Vectors]) -> None:
+    """Store vectors; those that are stored stay as they are."""
     if new:
         values = [{"f": fingerprint, "d": digest, "v": to_bytes(vector)} for digest, vector in new.items()]
-        connection.execute(sql("INSERT OR REPLACE INTO vectors VALUES (:f, :d, :v)"), values)
+        connection.execute(sql("INSERT OR IGNORE INTO vectors VALUES (:f, :d, :v)"), values)
 
 
 def vector_fingerprints(connection: Connection) -> set[str]:

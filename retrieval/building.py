@@ -16,7 +16,8 @@ from retrieval import authority, generations, outbox, purging, words
 from retrieval.database import reading, sql, writing
 from retrieval.errors import NotFound, RetrievalError
 from retrieval.generations import Generation
-from retrieval.index import Index, digest, embedded_text
+from retrieval.index import Index
+from retrieval.prepared import digest, embedded_text
 from retrieval.terms import ChunkWords, chunk_words
 
 BATCH_CHUNKS = 512

@@ -20,7 +20,7 @@ from retrieval import authority, generations, purging, words
 from retrieval.chroma import VectorIndex
 from retrieval.database import reading, sql
 from retrieval.generations import Generation
-from retrieval.index import digest, embedded_text
+from retrieval.prepared import digest, embedded_text
 from retrieval.probing import Unsound, pages, probe, stored_vectors
 from retrieval.terms import chunk_words
 from retrieval.unread import Unread, unread

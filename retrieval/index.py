@@ -19,9 +19,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine
@@ -32,9 +31,9 @@ from retrieval.access import Readers
 from retrieval.chroma import VectorIndex
 from retrieval.courtesy import Courtesy
 from retrieval.database import open_database, reading, sql, writing
-from retrieval.documents import Chunk, Document
 from retrieval.errors import IndexDamaged, IndexMismatch
 from retrieval.generations import Generation
+from retrieval.prepared import Embedded, Prepared, digest, embedded_text, texts_of
 from retrieval.probing import open_vectors
 from retrieval.terms import ChunkWords
 from retrieval.vectors import Vectors, as_vectors, stacked
@@ -49,25 +48,6 @@ _EMBEDDED_AT_ONCE = 64
 """Texts between two looks whether somebody searches."""
 _MOVED_AT_ONCE = 256
 """Documents given other readers in one go."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A document read, split, and ready to be written. `item` is its name in its source."""
-
-    item: str
-    address: str
-    readers: Readers
-    document: Document
-    chunks: tuple[Chunk, ...]
-    words: tuple[ChunkWords, ...]
-    """The terms of each chunk (`retrieval/terms.py`)."""
-    content_sha256: str
-    """Of the source's bytes."""
-    recipe: str
-    """The versions of loader and splitter that made it."""
-    source_version: str = ""
-    """What the source said of the bytes; see `ingest/sources`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,16 +67,6 @@ class _Written:
     keys: list[str]
     digests: list[str]
     prepared: Prepared
-
-
-def embedded_text(document: Document, chunk: Chunk) -> str:
-    """What the embedder reads of a chunk: title and heading path, then the text."""
-    return "\n".join((" › ".join((document.title, *chunk.heading)), document.text[chunk.start : chunk.end]))
-
-
-def digest(whole: str) -> str:
-    """Names an embedded text, so that it is embedded once however often it comes."""
-    return sha256(whole.encode()).hexdigest()
 
 
 def _by_readers(written: Sequence[_Written]) -> dict[int, list[_Written]]:
@@ -172,11 +142,22 @@ class Index:
 
     # --- writing ---
 
+    def embed(self, prepared: Sequence[Prepared], *, generation: Generation | None = None) -> Embedded:
+        """The vectors of documents for a `put`, so that the next ones can be embedded while one batch is written.
+
+        Only texts without a stored vector cost anything. Without a `generation` they are for the one that answers.
+        """
+        started = time.perf_counter()
+        target = generation or self._answering_or_first()
+        vectors, new = self.embed_new(target, texts_of(prepared))
+        return Embedded(target.fingerprint, vectors, len(new), time.perf_counter() - started)
+
     def put(
         self,
         source_id: int,
         prepared: Sequence[Prepared],
         *,
+        embedded: Embedded | None = None,
         generation: Generation | None = None,
         instead_of: Sequence[str] = (),
     ) -> Put:
@@ -188,19 +169,19 @@ class Index:
         """
         with self.writer:
             target = generation or self._answering_or_first()
+            if embedded is None or embedded.fingerprint != target.fingerprint:
+                embedded = self.embed(prepared, generation=target)
             started = time.perf_counter()
-            vectors, new = self._embed(target, prepared)
-            embedded = time.perf_counter()
             with writing(self.engine) as connection:
-                authority.put_vectors(connection, target.fingerprint, {one: vectors[one] for one in new})
+                authority.put_vectors(connection, target.fingerprint, embedded.vectors)
                 written = self._write(connection, source_id, prepared, everywhere=generation is None)
-            self._send(target, written, vectors)
+            self._send(target, written, embedded.vectors)
             with writing(self.engine) as connection:
                 for document_id in instead_of:
                     purging.delete_document(connection, document_id)
                 self._go_live(connection, target, written, everywhere=generation is None)
             self.work_off_outbox()
-            return Put(len(new), embedded - started, time.perf_counter() - embedded)
+            return Put(embedded.new, embedded.seconds, time.perf_counter() - started)
 
     def set_readers(self, documents: Iterable[str], readers: Readers) -> None:
         """Give documents other readers, without touching text or vectors; those that are gone are passed over."""
@@ -259,21 +240,14 @@ class Index:
             found = self.answering(connection)
         if found is not None:
             return found
-        with writing(self.engine) as connection:
-            made = generations.add(
-                connection, fingerprint=self.embedder.fingerprint, recipe=self.recipe, embedder=self.spec
-            )
-            generations.make_current(connection, made)
-        return made
-
-    def _embed(self, target: Generation, prepared: Sequence[Prepared]) -> tuple[dict[str, Vectors], list[str]]:
-        """The vector of each embedded text, by its hash, and which are new; only those cost anything."""
-        texts: dict[str, str] = {}
-        for one in prepared:
-            for chunk in one.chunks:
-                whole = embedded_text(one.document, chunk)
-                texts[digest(whole)] = whole
-        return self.embed_new(target, texts)
+        with self.writer, writing(self.engine) as connection:
+            found = self.answering(connection)
+            if found is None:
+                found = generations.add(
+                    connection, fingerprint=self.embedder.fingerprint, recipe=self.recipe, embedder=self.spec
+                )
+                generations.make_current(connection, found)
+        return found
 
     def embed_new(self, target: Generation, texts: dict[str, str]) -> tuple[dict[str, Vectors], list[str]]:
         """The vectors of texts by their hash, from what is stored where that can be, and which are new; stores nothing."""
@@ -318,7 +292,7 @@ class Index:
         )
         return written
 
-    def _send(self, target: Generation, written: Sequence[_Written], vectors: dict[str, Vectors]) -> None:
+    def _send(self, target: Generation, written: Sequence[_Written], vectors: Mapping[str, Vectors]) -> None:
         for reader_set, group in _by_readers(written).items():
             keys = [key for one in group for key in one.keys]
             self.send(target.collection(reader_set), keys, [vectors[name] for one in group for name in one.digests])

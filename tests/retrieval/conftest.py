@@ -13,7 +13,8 @@ from retrieval import authority
 from retrieval.access import Principal, Readers
 from retrieval.database import writing
 from retrieval.documents import Chunk, Document
-from retrieval.index import Index, Prepared
+from retrieval.index import Index
+from retrieval.prepared import Prepared
 from retrieval.search import Searcher
 from retrieval.terms import chunk_words
 
