@@ -16,6 +16,7 @@ from bot.wiring.models import (
     ADAPTER,
     LocalChat,
     answer_model,
+    answer_prompt,
     engine_options,
     fast_card,
     make_engine,
@@ -84,6 +85,18 @@ def test_an_installed_embedder_brings_its_prefixes_and_pooling(house: Path) -> N
     assert plain.fingerprint != ours.fingerprint
     for embedder in (plain, ours):
         embedder.close()  # type: ignore[attr-defined]
+
+
+def test_whatever_answers_is_told_the_prompt_of_the_settings(house: Path, stack: ExitStack) -> None:
+    Path("answer.md").write_text(
+        "---\nname: answer\nversion: 2\npurpose: p\n---\nBe brief: {{not_there}}", encoding="utf-8"
+    )
+    chosen = [{"path": house}, {"servers": ["http://127.0.0.1:1/v1"], "served_model": "big"}]
+    for model in [{"component": "models.fakes.ScriptedChat"}, *chosen]:
+        settings = load(overrides={"model": model, "answer": {"prompts": Path()}})
+        told = answer_model(settings, stack, style="generate", alone=True).system
+        assert told == answer_prompt(settings)
+        assert told.text.startswith("Be brief")
 
 
 def test_without_a_model_it_is_the_starter() -> None:
