@@ -16,6 +16,7 @@ from pathlib import Path
 from socket import socket
 from typing import Any
 
+from bot.calibration.storing import standing
 from bot.errors import explain
 from bot.settings import Settings
 from ingest.wording import counted
@@ -74,6 +75,8 @@ class Status:
     chunks: int
     bytes: int
     sources: list[SourceStatus]
+    refusals: str
+    """Which threshold answers need, and why that."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -110,6 +113,7 @@ def describe(settings: Settings, parts: Parts) -> Status:
     folder = settings.data_dir
     sources: list[SourceStatus] = []
     documents = chunks = 0
+    current = None
     if (folder / DATABASE).is_file():
         engine = open_database(folder / DATABASE, MIGRATIONS)
         try:
@@ -130,6 +134,7 @@ def describe(settings: Settings, parts: Parts) -> Status:
         chunks=chunks,
         bytes=size,
         sources=sources,
+        refusals=standing(folder, current).detail,
     )
 
 
@@ -175,6 +180,7 @@ def examine(settings: Settings, parts: Parts) -> list[Finding]:
         ("data folder", _data_folder),
         ("disk", _disk),
         ("index", _index),
+        ("refusals", _refusals),
         ("port", _port),
         ("discord", _discord),
     ]
@@ -283,6 +289,21 @@ def _index(settings: Settings, parts: Parts) -> str:
         return f"{counted(documents, 'document')}, {counted(chunks, 'passage')}; {seen}"
     finally:
         engine.dispose()
+
+
+def _refusals(settings: Settings, _: Parts) -> str:
+    folder = settings.data_dir
+    if not (folder / DATABASE).is_file():
+        return "nothing ingested yet"
+    engine = open_database(folder / DATABASE, MIGRATIONS)
+    try:
+        with reading(engine) as connection:
+            found = standing(folder, generations.current(connection))
+    finally:
+        engine.dispose()
+    if found.damaged:
+        raise _Fault(found.detail)
+    return found.detail
 
 
 def _port(settings: Settings, parts: Parts) -> str:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli import ask, ingest, inspect, serve, verify
+from bot.cli import ask, calibration, ingest, inspect, serve, verify
 from bot.cli.index import index_app
 from bot.cli.models import models_app
 from bot.cli.options import Config, DataDir, Global
@@ -52,6 +52,7 @@ app.command("status")(inspect.status)
 app.command("doctor")(inspect.doctor)
 app.command("verify")(verify.verify)
 app.command("repair")(verify.repair)
+app.command("calibrate")(calibration.calibrate)
 config_app = typer.Typer(no_args_is_help=True, help="The settings in force.")
 config_app.command("show")(inspect.config_show)
 app.add_typer(config_app, name="config")

@@ -124,6 +124,7 @@ class Kura:
     @cached_property
     def assistant(self) -> Assistant:
         from bot.assistant import Assistant
+        from bot.calibration.storing import Enough
 
         model, store = self.model, self.store
         self.closing.callback(self._bridge.close)  # the first to close: what it runs stands on all the others
@@ -134,6 +135,7 @@ class Kura:
             model=model,
             callbacks=self._callbacks,
             freshness=self.freshness,
+            enough=Enough(self.settings.data_dir, self.index),
             owners={source.name: source.owner for source in self.settings.sources if source.owner},
         )
 
