@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from bot.cli import ask, calibration, ingest, inspect, serve, verify
+from bot.cli.evaluation import evaluation_app
 from bot.cli.index import index_app
 from bot.cli.models import models_app
 from bot.cli.options import Config, DataDir, Global
@@ -56,6 +57,7 @@ app.command("calibrate")(calibration.calibrate)
 config_app = typer.Typer(no_args_is_help=True, help="The settings in force.")
 config_app.command("show")(inspect.config_show)
 app.add_typer(config_app, name="config")
+app.add_typer(evaluation_app, name="eval")
 app.add_typer(index_app, name="index")
 app.add_typer(models_app, name="models")
 app.add_typer(prompts_app, name="prompts")

@@ -1,0 +1,1 @@
+"""Evaluation: suites of questions, their scores, runs that are kept, comparisons, reports. Builds nothing, opens no index."""

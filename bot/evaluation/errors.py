@@ -1,0 +1,22 @@
+"""What can go wrong with an evaluation.
+
+EvaluationError(BotError)
+├── SuiteError          a file of cases cannot be read, or says what cannot be
+└── RunError            a stored run cannot be found, read or compared
+"""
+
+from __future__ import annotations
+
+from bot.errors import BotError
+
+
+class EvaluationError(BotError):
+    """Any fault of an evaluation; its message is one sentence for people."""
+
+
+class SuiteError(EvaluationError):
+    """The suite cannot be used."""
+
+
+class RunError(EvaluationError):
+    """The run cannot be used."""

@@ -1,0 +1,60 @@
+"""What an evaluation needs of an installation: what is measured, by name and checksum, and the judge."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import TYPE_CHECKING
+
+from bot.errors import SettingsError
+from bot.evaluation.runs import Subject
+from bot.settings import Settings
+from bot.settings_file import shown
+from retrieval.access import Principal
+from retrieval.database import reading
+
+if TYPE_CHECKING:
+    from bot.evaluation.judging import Judge
+    from bot.wiring import Kura
+
+_NO_BEARING = frozenset({"data_dir", "sources", "server", "discord"})
+"""Settings that no answer depends on, once the documents are in the index."""
+
+
+def subject(kura: Kura) -> Subject:
+    """What answers here. Raises what opening the index and naming the model raise; no model is loaded."""
+    with reading(kura.index.engine) as connection:
+        generation = kura.index.answering(connection)
+    return Subject(
+        kura=metadata.version("kurabot"),
+        model=kura.model.name,
+        model_sha256=_checksum(kura.settings),
+        style=kura.model.style,
+        prompt=kura.model.prompt_version,
+        embedder=generation.fingerprint if generation else "",
+        generation=generation.id if generation else None,
+        settings={key: value for key, value in shown(kura.settings).items() if key.split(".")[0] not in _NO_BEARING},
+    )
+
+
+def make_judge(kura: Kura, *, principal: Principal) -> Judge:
+    """The configured model as a judge; raises SettingsError unless it is a file here, which a checksum can pin."""
+    from bot.evaluation.judging import Judge
+
+    checksum = _checksum(kura.settings)
+    if not checksum:
+        raise SettingsError(
+            "A judge is pinned by the checksum of its file, and the model that is set runs on a server: set a local model"
+            " with model.name or model.path, or leave --judge out."
+        )
+    return Judge(kura.model, model_sha256=checksum, principal=principal)
+
+
+def _checksum(settings: Settings) -> str:
+    """Of the local model's file as it was installed; "" for a model that is none."""
+    from bot.wiring.models import model_card
+    from models.gguf import checksum
+
+    if settings.model.component or settings.model.servers:
+        return ""
+    card = model_card(settings)
+    return card.sha256 or checksum(card.path)
