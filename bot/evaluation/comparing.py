@@ -14,7 +14,6 @@ from bot.evaluation.outcomes import CaseRecord, RecordedAnswer, RecordedHit
 from bot.evaluation.runs import Run
 from bot.evaluation.scorers import SCORERS, SHARES
 
-
 LEAST_CHANGED = 6
 """Where fewer cases changed, not even all of them going one way is beyond chance (sign test at 5 %, both sides: 2 / 2**6)."""
 
@@ -33,7 +32,9 @@ class Difference:
     def sure(self) -> bool:
         """Whether the change is more than chance would bring: 0 lies outside the interval, and enough cases changed."""
         low, high = self.change.low, self.change.high
-        return self.higher + self.lower >= LEAST_CHANGED and low is not None and high is not None and (low > 0 or high < 0)
+        return (
+            self.higher + self.lower >= LEAST_CHANGED and low is not None and high is not None and (low > 0 or high < 0)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,12 +6,21 @@ A form of its own, with defaults for all that came later: runs of older versions
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 from bot.answers import Answer, Citation, Nearest, Style
 from bot.evaluation.suite import Case
 from retrieval.documents import Hit
+
+
+def encodable(value: Any) -> Any:
+    """Names of files need not be text: what no file of ours can hold becomes a question mark."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+
+
+Text = Annotated[str, BeforeValidator(encodable)]
 
 
 class Recorded(BaseModel):
@@ -23,11 +32,11 @@ class Recorded(BaseModel):
 class RecordedHit(Recorded):
     """A passage that was found; its text is in the index."""
 
-    document_id: str
-    chunk_id: str
-    title: str
-    heading: tuple[str, ...] = ()
-    address: str
+    document_id: Text
+    chunk_id: Text
+    title: Text
+    heading: tuple[Text, ...] = ()
+    address: Text
     start: int
     end: int
     score: float
@@ -37,11 +46,11 @@ class RecordedCitation(Recorded):
     """A span that an answer cites."""
 
     n: int
-    document_id: str
-    title: str
-    heading: tuple[str, ...] = ()
-    address: str
-    quote: str
+    document_id: Text
+    title: Text
+    heading: tuple[Text, ...] = ()
+    address: Text
+    quote: Text
     start: int
     end: int
 
@@ -49,24 +58,24 @@ class RecordedCitation(Recorded):
 class RecordedEvent(Recorded):
     """A step of an answer, `ms` after it was asked; `detail` is what was searched for, or a piece of the text."""
 
-    kind: str
+    kind: Text
     ms: float
-    detail: str = ""
+    detail: Text = ""
 
 
 class RecordedAnswer(Recorded):
     """An answer, or a refusal with the titles of the nearest documents."""
 
-    text: str
+    text: Text
     style: Style
     citations: tuple[RecordedCitation, ...] = ()
-    nearest: tuple[str, ...] = ()
-    model: str = ""
+    nearest: tuple[Text, ...] = ()
+    model: Text = ""
     prompt_tokens: int = 0
     completion_tokens: int = 0
     search_ms: float = 0.0
     first_token_ms: float = 0.0
-    trace_id: str = ""
+    trace_id: Text = ""
 
     @property
     def refused(self) -> bool:
@@ -77,14 +86,14 @@ class Verdict(Recorded):
     """What the judge said of an answer: 0 (wrong) to 1 (right), or None if its words were no verdict."""
 
     score: float | None
-    said: str
+    said: Text
 
 
 class Trial(Recorded):
     """A case asked once. Either there is an `answer`, or `error` says why not."""
 
     answer: RecordedAnswer | None = None
-    error: str = ""
+    error: Text = ""
     events: tuple[RecordedEvent, ...] = ()
     ms: float = 0.0
     """Until the answer was whole."""
@@ -99,7 +108,7 @@ class CaseRecord(Recorded):
 
     case: Case
     hits: tuple[RecordedHit, ...] = ()
-    error: str = ""
+    error: Text = ""
     search_ms: float = 0.0
     trials: tuple[Trial, ...] = ()
 

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from bot.evaluation.errors import RunError
 from bot.evaluation.intervals import Interval, interval
-from bot.evaluation.outcomes import CaseRecord, Recorded
+from bot.evaluation.outcomes import CaseRecord, Recorded, Text
 from bot.evaluation.scorers import SCORERS
 from bot.evaluation.suite import Suite
 from retrieval.data_folder import make_private_folder
@@ -33,15 +33,15 @@ _UNFINISHED = ".run-"
 class Subject(Recorded):
     """What was measured: all that answers depend on, besides the documents."""
 
-    kura: str
+    kura: Text
     """Kura's version."""
-    model: str
-    model_sha256: str = ""
+    model: Text
+    model_sha256: Text = ""
     """Of a local model's file; "" for one on a server."""
-    style: str
-    prompt: str
+    style: Text
+    prompt: Text
     """The version of the prompt."""
-    embedder: str = ""
+    embedder: Text = ""
     """The fingerprint of the embedder whose index answered."""
     generation: int | None = None
     """Of the index; None if nothing was ingested."""
@@ -52,16 +52,16 @@ class Subject(Recorded):
 class JudgePin(Recorded):
     """Who judged. Verdicts compare only under the same pin."""
 
-    model: str
-    model_sha256: str
-    prompt: str
+    model: Text
+    model_sha256: Text
+    prompt: Text
 
 
 class SuiteName(Recorded):
     """Which suite was run."""
 
-    name: str
-    sha256: str
+    name: Text
+    sha256: Text
 
 
 class Summary(Recorded):
@@ -91,7 +91,7 @@ class Run(Recorded):
     seconds: float
     suite: SuiteName
     subject: Subject
-    asked_as: str
+    asked_as: Text
     """Whoever asked the cases that name no groups."""
     trials: int
     failed: int

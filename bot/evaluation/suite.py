@@ -120,6 +120,7 @@ def _written(path: Path, case: Case, text: str) -> str:
 
 
 def _replace(path: Path, text: str) -> None:
+    path = path.resolve()  # a link stays one
     try:
         mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
         descriptor, unfinished = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)

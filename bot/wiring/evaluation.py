@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from importlib import metadata
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bot.errors import SettingsError
 from bot.evaluation.runs import Subject
@@ -32,7 +33,7 @@ def subject(kura: Kura) -> Subject:
         prompt=kura.model.prompt_version,
         embedder=generation.fingerprint if generation else "",
         generation=generation.id if generation else None,
-        settings={key: value for key, value in shown(kura.settings).items() if key.split(".")[0] not in _NO_BEARING},
+        settings=_bearing(kura.settings),
     )
 
 
@@ -47,6 +48,13 @@ def make_judge(kura: Kura, *, principal: Principal) -> Judge:
             " with model.name or model.path, or leave --judge out."
         )
     return Judge(kura.model, model_sha256=checksum, principal=principal)
+
+
+def _bearing(settings: Settings) -> dict[str, Any]:
+    """What answers depend on, secrets masked, as JSON holds it: paths need not be text."""
+    told = {key: value for key, value in shown(settings).items() if key.split(".")[0] not in _NO_BEARING}
+    plain: dict[str, Any] = json.loads(json.dumps(told, ensure_ascii=False).encode("utf-8", "replace"))
+    return plain
 
 
 def _checksum(settings: Settings) -> str:
