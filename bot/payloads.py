@@ -75,7 +75,9 @@ class AnswerPayload(BaseModel):
     timings: TimingsPayload
     trace_id: str
     thread: str
-    prompt: str = Field(description="Name, version and hash of the model's prompt; empty if no model was asked to write.")
+    prompt: str = Field(
+        description="Name, version and hash of the model's prompt; empty if no model was asked to write."
+    )
 
 
 class HitPayload(BaseModel):
