@@ -208,10 +208,12 @@ def _json_lines(path: Path, text: str) -> Iterator[tuple[int, Any]]:
 
 
 def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    if doubled := next((key for key in keys if keys.count(key) > 1), None):
-        raise ValueError(f"{doubled!r} is given twice")
-    return dict(pairs)
+    once: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in once:
+            raise ValueError(f"{key!r} is given twice")
+        once[key] = value
+    return once
 
 
 def _yaml_items(path: Path, text: str) -> Iterator[tuple[int, Any]]:

@@ -68,6 +68,8 @@ def test_what_yaml_would_make_a_number_a_date_or_a_truth_stays_what_stands_there
         ("- question: a\n  question: b\n", "s.yaml", ("line 1", "twice")),
         ("- question: [a\n", "s.yaml", ("line 2", "YAML")),
         ("- question: \x01\n", "s.yaml", ("YAML",)),
+        ("- ? [a]\n  : b\n", "s.yaml", ("line 1", "YAML")),
+        ("- question: *nobody\n", "s.yaml", ("line 1", "YAML")),
         ("- just text\n", "s.yaml", ("line 1", "mapping")),
         ("question: a\n", "s.yaml", ("no list",)),
         ("", "s.yaml", ("no cases",)),
