@@ -1,7 +1,7 @@
 """Retrieval, answers and refusals of the starter models on a question set, and the same of two plain baselines.
 
-    python benchmarks/answers.py --data DIR [--limit N] [--json FILE]
-    python benchmarks/answers.py --handbook [--json FILE]
+    python -m benchmarks.answers --data DIR [--limit N] [--json FILE]
+    python -m benchmarks.answers --handbook [--json FILE]
 
 DIR holds `documents.json` = [{"title", "paragraphs": [text, ...]}] and `questions.jsonl`, one {"id", "question", "answers",
 "title", "paragraph"} a line. Each article becomes a Markdown file, the folder is ingested, every question is asked through
@@ -26,10 +26,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.answers import Answer, Done, Question, Refused
+from bot.assistant import PASSAGES
+from bot.evidence import weigh
 from bot.identity import local_principal
+from bot.ingesting import IngestRequest
 from bot.settings import load
 from bot.wiring import Kura, open_kura
-from retrieval import authority, words
+from retrieval import generations, passages, words
 from retrieval.access import Readers
 from retrieval.database import reading
 from retrieval.documents import Hit
@@ -83,8 +86,11 @@ def measure_set(data: Path, work: Path, limit: int) -> tuple[dict[str, float | i
     misses: dict[str, list[str]] = {}
     with open_kura(load(overrides={"data_dir": work / "data"}), holder="benchmark") as kura:
         started = time.perf_counter()
-        (sync,) = kura.ingestor(lambda _: None).ingest(docs, readers=Readers(frozenset({"all"})))
-        report |= {"passages": sync.chunks, "ingest seconds": time.perf_counter() - started}
+        ingest(kura, docs, "all")
+        with reading(kura.index.engine) as connection:
+            generation = generations.current(connection)
+            chunks = generations.counts(connection, generation)[1] if generation else 0
+        report |= {"passages": chunks, "ingest seconds": time.perf_counter() - started}
         measure_retrieval(kura, cases, report)
         measure_answers(kura, cases, report, misses)
         # Half of the articles vanish.
@@ -93,7 +99,7 @@ def measure_set(data: Path, work: Path, limit: int) -> tuple[dict[str, float | i
         left_out = set(files[: len(files) // 2])
         for file in left_out:
             file.unlink()
-        kura.ingestor(lambda _: None).ingest(docs)
+        ingest(kura, docs, "all")
         measure_refusals(kura, [(case, case.file in left_out) for case in cases], report, misses)
     return report, misses
 
@@ -110,14 +116,20 @@ def measure_handbook(work: Path) -> tuple[dict[str, float | int], dict[str, list
     report: dict[str, float | int] = {"questions": len(cases)}
     misses: dict[str, list[str]] = {}
     with open_kura(load(overrides={"data_dir": work / "data"}), holder="benchmark") as kura:
-        ingestor = kura.ingestor(lambda _: None)
-        ingestor.ingest(EXAMPLES / "handbook" / "people-team", readers=Readers(frozenset({"hr"})))
-        ingestor.ingest(EXAMPLES / "handbook" / "company")
+        ingest(kura, EXAMPLES / "handbook" / "people-team", "hr")
+        ingest(kura, EXAMPLES / "handbook" / "company", "all")
         answerable = [case for case in cases if not must_refuse[case.id]]
         measure_retrieval(kura, answerable, report)
         measure_answers(kura, answerable, report, misses)
         measure_refusals(kura, [(case, must_refuse[case.id]) for case in cases], report, misses)
     return report, misses
+
+
+def ingest(kura: Kura, folder: Path, group: str) -> None:
+    request = IngestRequest(paths=(folder,), readers=Readers(frozenset({group})), confirmed=True)
+    report = kura.ingest(request, lambda _: None)
+    if report.faults:
+        raise SystemExit(f"{folder} could not be ingested: {report['faults']}")
 
 
 def write_articles(data: Path, folder: Path) -> list[Case]:
@@ -161,7 +173,7 @@ def measure_retrieval(kura: Kura, cases: Sequence[Case], report: dict[str, float
     report["search ms, p95"] = statistics.quantiles(times, n=20)[-1]
 
 
-def rank(hits: Sequence[Hit | authority.StoredChunk], case: Case) -> int | None:
+def rank(hits: Sequence[Hit | passages.StoredChunk], case: Case) -> int | None:
     """The place (from 0) of the first passage that holds at least half of the gold paragraph, or is of the gold document."""
     for place, hit in enumerate(hits):
         if hit.address != str(case.file):
@@ -174,23 +186,28 @@ def rank(hits: Sequence[Hit | authority.StoredChunk], case: Case) -> int | None:
     return None
 
 
-def words_alone(kura: Kura, case: Case) -> list[authority.StoredChunk]:
+def words_alone(kura: Kura, case: Case) -> list[passages.StoredChunk]:
     with reading(kura.index.engine) as connection:
-        sets = authority.readable(connection, principal=local_principal(groups=case.groups))
-        rows = [row for set_ in sets for row in words.candidates(connection, set_, content_terms(case.question), 5)]
-        chunks = {
-            chunk.id: chunk for chunk in authority.chunks(connection, readable=sets, ids=[row.chunk for row in rows])
-        }
+        generation = kura.index.answering(connection)
+        sets = passages.readable(connection, principal=local_principal(groups=case.groups))
+        tables = [table for table in words.tables(connection, generation.id) if table.readers in sets]
+        query = content_terms(case.question)
+        rows = [row for table in tables for row in words.candidates(connection, table, query, 5)]
+        ids = [row.chunk for row in rows]
+        found = passages.chunks(connection, generation=generation.id, readable=sets, ids=ids)
+        chunks = {chunk.id: chunk for chunk in found}
     return [chunks[row.chunk] for row in rows]
 
 
-def vectors_alone(kura: Kura, case: Case) -> list[authority.StoredChunk]:
+def vectors_alone(kura: Kura, case: Case) -> list[passages.StoredChunk]:
     vector = as_vectors([kura.index.embedder.embed_query(case.question)])
     with reading(kura.index.engine) as connection:
-        sets = authority.readable(connection, principal=local_principal(groups=case.groups))
-        found = [hit for set_ in sets for hit in kura.index.vectors.query(kura.index.collection(set_), vector, 5)]
+        generation = kura.index.answering(connection)
+        sets = passages.readable(connection, principal=local_principal(groups=case.groups))
+        found = [hit for set_ in sets for hit in kura.index.vectors.query(generation.collection(set_), vector, 5)]
         keys = [key for key, _ in sorted(found, key=lambda hit: -hit[1])]
-        chunks = {chunk.key: chunk for chunk in authority.chunks(connection, readable=sets, keys=keys)}
+        stored = passages.chunks(connection, generation=generation.id, readable=sets, keys=keys)
+        chunks = {chunk.key: chunk for chunk in stored}
     return [chunks[key] for key in keys if key in chunks]
 
 
@@ -205,6 +222,9 @@ def measure_answers(
     held = {case.id: holds([answers[case.id].text], case) for case in cases}
     cited = {case.id: holds([c.quote for c in answers[case.id].citations], case) for case in cases}
     report["answer holds an accepted string"] = share(list(held.values()))
+    report["the likeliest sentence alone holds one"] = share(
+        [holds([best_sentence(kura, case)], case) for case in cases]
+    )
     report["... and its citation holds it too"] = share(list(cited.values()))
     report["... baseline: the best passage's first three lines"] = share(
         [holds([baseline(kura, case)], case) for case in cases]
@@ -246,6 +266,13 @@ def ask_all(kura: Kura, cases: Sequence[Case]) -> dict[str, Answer]:
         return answers
 
     return asyncio.run(run())
+
+
+def best_sentence(kura: Kura, case: Case) -> str:
+    """The answer if it were one sentence, and never refused."""
+    found = kura.searcher.search(case.question, principal=local_principal(groups=case.groups), k=PASSAGES)
+    evidence = weigh(case.question, found.hits, found.rarity, 1, likeness=found.likeness)
+    return "\n".join(one.hit.text[one.start - one.hit.start : one.end - one.hit.start] for one in evidence.spans)
 
 
 def baseline(kura: Kura, case: Case) -> str:

@@ -322,7 +322,7 @@ class Assistant:
 
         def work(query: str) -> _Weighed:
             found = self._found(query, principal=principal, k=PASSAGES)
-            evidence = weigh(query, found.hits, found.rarity)
+            evidence = weigh(query, found.hits, found.rarity, likeness=found.likeness)
             if query != recalled.question.text:
                 evidence = followup.focus(
                     evidence, weigh(recalled.question.text, found.hits, found.rarity), recalled.question.text

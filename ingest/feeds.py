@@ -13,6 +13,7 @@ from ingest.splitting import PASSAGE, SPLITTER_VERSION
 from retrieval import authority
 from retrieval.access import Readers
 from retrieval.authority import Known
+from retrieval.terms import TERMS_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,8 @@ class Listed:
 
 
 def recipe(passage: int = PASSAGE) -> str:
-    """What a document is made by: versions of loaders and splitter, and the size of passages."""
-    return f"{LOADER_VERSION}/{SPLITTER_VERSION}/{passage}"
+    """What a document is made by: versions of loaders, splitter and terms, and the size of passages."""
+    return f"{LOADER_VERSION}/{SPLITTER_VERSION}/{TERMS_VERSION}/{passage}"
 
 
 def made_by_recipe(made: str, feed: Feed) -> str:

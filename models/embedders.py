@@ -47,6 +47,10 @@ class Embedder(Protocol):
     def languages(self) -> frozenset[str]:
         """ISO 639-1 codes of the languages it is any good at; empty means unknown."""
 
+    @property
+    def instant(self) -> bool:
+        """Whether a hundred sentences take it a few milliseconds, so that what a search found can be embedded piece by piece."""
+
     def embed_documents(self, texts: list[str]) -> list[list[float]]: ...
     def embed_query(self, text: str) -> list[float]: ...
     async def aembed_documents(self, texts: list[str]) -> list[list[float]]: ...
@@ -62,6 +66,7 @@ class StarterEmbedder:
 
     dimensions = STARTER_DIMENSIONS
     languages = frozenset({"en"})
+    instant = True
 
     def __init__(self) -> None:
         self._loading = threading.Lock()

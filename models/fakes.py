@@ -173,6 +173,7 @@ class HashingEmbeddings(Embeddings):
     """An `Embedder` without a model: texts that share words or pairs of characters get vectors near each other."""
 
     languages = frozenset({"en", "ja"})
+    instant = False
 
     def __init__(self, dimensions: int = 64) -> None:
         self.dimensions = dimensions

@@ -19,6 +19,8 @@ class WordLlamaEmbeddings(StarterEmbedder, Embeddings):
 class NamedEmbeddings(Embeddings):
     """Any LangChain `Embeddings` as an `Embedder`. The name must change whenever its vectors would."""
 
+    instant = False
+
     def __init__(self, embeddings: Embeddings, *, name: str, languages: Iterable[str] = ()) -> None:
         if not name:
             raise ModelConfigError("An embedder needs a name that tells its vectors from others; set one.")

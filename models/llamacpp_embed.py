@@ -44,6 +44,7 @@ class LlamaEmbeddings(Embeddings):
         self._passage_prefix = passage_prefix
         self._settings = f"{pooling}\0{passage_prefix}\0{query_prefix}\0{context_length}"
         self.languages = frozenset(languages)
+        self.instant = False
         self._model = PooledModel(
             path,
             sha256=sha256,

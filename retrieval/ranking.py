@@ -108,9 +108,14 @@ def most_words(weight: float) -> float:
     return weight * (K1 + 1 + COVERAGE)
 
 
+def understands(language: str, spoken: Collection[str]) -> bool:
+    """Whether an embedder that speaks the languages `spoken` (empty: unknown, so all) is to be trusted with `language`."""
+    return not spoken or not language or language in spoken
+
+
 def vector_weight(language: str, spoken: Collection[str]) -> float:
-    """How much to trust an embedder that speaks the languages `spoken` (empty: unknown, so all) with a question in `language`."""
-    return VECTOR_WEIGHT if not spoken or not language or language in spoken else FOREIGN_VECTOR_WEIGHT
+    """How much to trust an embedder that speaks the languages `spoken` with a question in `language`."""
+    return VECTOR_WEIGHT if understands(language, spoken) else FOREIGN_VECTOR_WEIGHT
 
 
 def fuse(words: Mapping[Id, float], similarities: Mapping[Id, float], *, weight: float) -> list[tuple[Id, float]]:

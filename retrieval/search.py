@@ -6,13 +6,15 @@ alone, so that what may not be seen changes nothing, not even a score. Knows no 
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 from sqlalchemy import Connection
 
+from models.embedders import Embedder
 from retrieval import passages, words
 from retrieval.access import Principal
 from retrieval.authority import ReaderSets
@@ -23,24 +25,34 @@ from retrieval.generations import Generation
 from retrieval.index import Index
 from retrieval.language import language
 from retrieval.passages import StoredChunk, StoredDocument
-from retrieval.ranking import Statistics, fuse, score, vector_weight
+from retrieval.ranking import VECTOR_WEIGHT, Statistics, fuse, score, understands, vector_weight
 from retrieval.terms import content_terms
-from retrieval.vectors import Vectors, as_vectors
 from retrieval.vectors import Vectors, as_vectors
 from retrieval.words import WordRow, WordTable
 
 WORD_CANDIDATES = 200
 """Chunks that each word table hands to the ranking."""
+LOOKED_AT = 20
+"""Hits that are read sentence by sentence, where the embedder can: an answer is a sentence, and a passage says more."""
 VECTOR_CANDIDATES = 50
 """Chunks that each Chroma collection hands to the ranking, before those are dropped that are not live."""
+
+Likeness = Callable[[Sequence[str]], Sequence[float]]
+"""How near each of some texts is to the query by the embedder (cosine)."""
+_SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+|\n+")
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The hits of a search, best first. `rarity` weighs a term (≥ 0) by how few of the readable chunks hold it."""
+    """The hits of a search, best first. `rarity` weighs a term (≥ 0) by how few of the readable chunks hold it.
+
+    `likeness` says how near texts are to the query by the embedder (cosine); None if it is not instant, or does not speak
+    the query's language.
+    """
 
     hits: tuple[Hit, ...]
     rarity: Callable[[str], float]
+    likeness: Likeness | None = None
 
 
 class Searcher:
@@ -67,12 +79,22 @@ class Searcher:
                 tables = [] if generation is None else _tables(connection, generation, readable)
                 if generation is None or not any(words.totals(connection, table).chunks for table in tables):
                     return Found((), _statistics(connection, [], query).rarity)
-            vector = as_vectors([self._index.embedder_of(generation).embed_query(text)])
+            embedder = self._index.embedder_of(generation)
+            vector = as_vectors([embedder.embed_query(text)])
             # 2. All else is of one snapshot; in the rare case that another generation answers by now, once more.
             with reading(self._index.engine) as connection:
                 if self._index.answering(connection) == generation:
-                    weight = vector_weight(language(text), self._index.embedder_of(generation).languages)
-                    return self._found(connection, generation, query, vector, weight, k, without, principal=principal)
+                    weight = vector_weight(language(text), embedder.languages)
+                    most = max(k, LOOKED_AT)
+                    found = self._found(
+                        connection, generation, query, vector, weight, most, without, principal=principal
+                    )
+                    break
+        # 3. Outside of it: what the embedder says of their sentences.
+        if not (embedder.instant and understands(language(text), embedder.languages)):
+            return replace(found, hits=found.hits[:k])
+        likeness = _likeness(embedder, vector)
+        return replace(found, hits=_by_sentences(found.hits, likeness)[:k], likeness=likeness)
 
     def document(self, document_id: str, *, principal: Principal) -> StoredDocument:
         """A live document; raises NotFound if there is none that the principal may read."""
@@ -155,6 +177,23 @@ class Searcher:
             similarities |= [hit for hit in found if hit[0] not in hidden][:VECTOR_CANDIDATES]
         live = passages.chunk_numbers(connection, generation=generation.id, readable=readable, keys=list(similarities))
         return {chunk: similarities[key] for key, chunk in live.items()}
+
+
+def _by_sentences(hits: Sequence[Hit], likeness: Likeness) -> tuple[Hit, ...]:
+    """The hits in the order of their scores with the cosine of each one's nearest sentence, which weighs as the passage's."""
+    pieces = [[piece for piece in _SENTENCE_END.split(hit.text) if piece.strip()] for hit in hits]
+    cosines = iter(likeness([piece for each in pieces for piece in each]))
+    nearest = [max([next(cosines) for _ in each], default=0.0) for each in pieces]
+    scored = [replace(hit, score=hit.score + VECTOR_WEIGHT * near) for hit, near in zip(hits, nearest, strict=True)]
+    return tuple(sorted(scored, key=lambda hit: -hit.score))
+
+
+def _likeness(embedder: Embedder, vector: Vectors) -> Likeness:
+    def likeness(texts: Sequence[str]) -> Sequence[float]:
+        cosines: list[float] = (as_vectors(embedder.embed_documents(list(texts))) @ vector[0]).tolist() if texts else []
+        return cosines
+
+    return likeness
 
 
 def _tables(connection: Connection, generation: Generation, readable: ReaderSets) -> list[WordTable]:

@@ -18,6 +18,9 @@ from typing import Any
 
 from retrieval.documents import Chunk, Document
 
+TERMS_VERSION = "2"
+"""Changes whenever the same text would give other terms."""
+
 _PACKED = (
     # Han, kana, bopomofo, Hangul; then Thai, Lao, Myanmar and Khmer
     "々〇ぁ-ゖゝゞァ-ヺーヽヾ㐀-䶿一-鿿\U00020000-\U0003134f"
@@ -49,6 +52,24 @@ _STOP = frozenset(
     " to us was we were what when where which while who whom whose whi why will with would you your yours dont"
     " doesnt im ive whats".split()
 )
+_IRREGULAR = {
+    form: base
+    for base, *forms in map(
+        str.split,
+        "become became|begin began begun|break broke broken|bring brought|build built|buy bought|catch caught|choose chose"
+        " chosen|come came|deal dealt|draw drew drawn|drive drove driven|eat ate eaten|fall fell fallen|fight fought|find"
+        " found|fly flew flown|forbid forbade forbidden|forget forgot forgotten|freeze froze frozen|get got gotten|give gave"
+        " given|go went gone|grow grew grown|hear heard|hide hid hidden|hold held|keep kept|know knew known|lead led|leave"
+        " left|lend lent|lose lost|make made|mean meant|meet met|pay paid|run ran|say said|see seen|seek sought|sell sold"
+        "|send sent|shake shook shaken|show shown|speak spoke spoken|spend spent|stand stood|steal stole stolen|strike struck"
+        " stricken|swear swore sworn|take took taken|teach taught|tell told|think thought|throw threw thrown|understand"
+        " understood|wear wore worn|win won|write wrote written|man men|woman women|child children|foot feet".split(
+            "|"
+        ),
+    )
+    for form in forms
+}
+"""What no stemmer finds: the base of an irregular form. Without those that are another word as well (saw, rose, felt)."""
 _HIRAGANA_STOP = frozenset(
     # the hiragana bigrams that stand in at least a tenth of the paragraphs of JaQuAD's training part (CC BY-SA 3.0),
     "あっ あり ある いう いた いっ いて いな いる うな うに えた えて えら える おい おり かけ かし かっ から があ"
@@ -145,7 +166,7 @@ def _without_accents(word: str) -> str:
 def _stem(word: str) -> str:
     stemmer = _stemmer()
     with _STEMMING:
-        return str(stemmer.stemWord(word))
+        return str(stemmer.stemWord(_IRREGULAR.get(word, word)))
 
 
 _STEMMING = threading.Lock()

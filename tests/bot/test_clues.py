@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from bot.clues import KIN, Asked, clues, read_question
@@ -126,3 +128,22 @@ def test_clues_come_hit_by_hit_and_the_best_hit_is_the_measure() -> None:
 
 def test_scores_below_zero_count_as_nothing() -> None:
     assert [clue.features["relative"] for clue in clues(asked("hotel"), [hit("A hotel.", score=-1.0)])] == [0.0]
+
+
+def test_a_kanji_of_the_question_counts_in_another_word_too() -> None:
+    chosen, other = features("誰が選出されましたか。", "田中氏が選ばれた。会議は終わった。")
+    assert (chosen["kanji"], other["kanji"]) == (0.5, 0.0)
+    assert chosen["kanji around"] == other["kanji around"] == 0.5
+    assert asked("Who was elected?").written("田中氏") == 0.0
+
+
+def test_likeness_is_measured_of_each_unit_with_its_neighbours_below_the_title() -> None:
+    seen: list[str] = []
+
+    def likeness(texts: Sequence[str]) -> list[float]:
+        seen.extend(texts)
+        return [float(number) for number in range(len(texts))]
+
+    found = clues(asked("Who books?"), [hit("One. Two. Three.", "Title"), hit("Four.", "Other")], likeness)
+    assert seen == ["Title\nOne. Two.", "Title\nOne. Two. Three.", "Title\nTwo. Three.", "Other\nFour."]
+    assert [clue.features["likeness"] for clue in found] == [0.0, 1.0, 2.0, 3.0]

@@ -143,3 +143,17 @@ def test_a_number_followed_by_hyphens_is_read_in_no_time() -> None:
     )
     (span,) = weigh("How many nations signed?", hits, statistics.rarity, 1).spans
     assert span.hit.text[span.start - 100 : span.end - 100] == "Nine big nations signed."
+
+
+def test_where_words_do_not_decide_likeness_does_and_it_makes_surer() -> None:
+    hits, statistics = search(
+        "canteen hours", [("Canteen", "It is on floor 2. Tea is free. It closes at two. Enter by the yard.")]
+    )
+
+    def likeness(texts: Sequence[str]) -> list[float]:
+        return [0.9 if "floor 2. Tea is free. It" in text else 0.1 for text in texts]
+
+    near = weigh("canteen hours", hits, statistics.rarity, 1, likeness=likeness)
+    far = weigh("canteen hours", hits, statistics.rarity, 1, likeness=lambda texts: [0.0] * len(texts))
+    assert quotes(near) == ["Tea is free."]
+    assert near.score > weigh("canteen hours", hits, statistics.rarity, 1).score > far.score

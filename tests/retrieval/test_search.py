@@ -13,8 +13,9 @@ from retrieval.building import Builder
 from retrieval.database import reading, writing
 from retrieval.errors import NotFound
 from retrieval.index import Index
+from retrieval.ranking import VECTOR_WEIGHT
 from retrieval.search import Searcher
-from tests.retrieval.conftest import HR, IN_HR, SOMEBODY
+from tests.retrieval.conftest import HR, IN_HR, SOMEBODY, CountingEmbeddings
 
 Put = Callable[..., None]
 
@@ -141,3 +142,32 @@ def test_the_probe_passes_on_a_sound_index(index: Index, put: Put) -> None:
     put(inside="The gate code is 4711.")
     Searcher(index).probe()
     assert index.vectors.collections()
+
+
+class InstantEmbeddings(CountingEmbeddings):
+    instant = True
+
+
+class TestWithAnInstantEmbedder:
+    @pytest.fixture
+    def embedder(self) -> CountingEmbeddings:
+        return InstantEmbeddings()
+
+    def test_the_passage_with_the_nearest_sentence_is_raised(self, put: Put, searcher: Searcher) -> None:
+        put(gate="The gate code is 4711. It is changed each month, and lunch is at noon.", tea="Tea is at four.")
+        found = searcher.search("The gate code is 4711.", principal=SOMEBODY, k=2)
+        assert [hit.title for hit in found.hits] == ["gate", "tea"]
+        assert found.hits[0].score > 1 + VECTOR_WEIGHT
+        assert len(searcher.search("gate", principal=SOMEBODY, k=1).hits) == 1
+
+    def test_texts_are_compared_with_the_query(self, put: Put, searcher: Searcher) -> None:
+        put(gate="The gate code is 4711.")
+        likeness = searcher.search("The gate code is 4711.", principal=SOMEBODY, k=2).likeness
+        assert likeness is not None
+        assert likeness(["The gate code is 4711."]) == pytest.approx([1.0], abs=1e-6)
+        assert likeness([]) == []
+
+
+def test_any_other_embedder_says_nothing_of_sentences(put: Put, searcher: Searcher) -> None:
+    put(gate="The gate code is 4711.")
+    assert searcher.search("gate", principal=SOMEBODY, k=10).likeness is None

@@ -109,3 +109,10 @@ def test_the_words_of_a_chunk_are_its_terms_by_field() -> None:
         ChunkWords(title, "travel hotel", "hotel cost 1200"),
         ChunkWords(title, "", "経費"),
     )
+
+
+@pytest.mark.parametrize(
+    ("form", "base"), [("wrote", "write"), ("written", "writes"), ("children", "child"), ("left", "leaving")]
+)
+def test_an_irregular_form_is_the_same_term_as_its_base(form: str, base: str) -> None:
+    assert terms(form) == terms(base)
