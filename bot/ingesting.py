@@ -124,6 +124,7 @@ class Ingesting:
     """Carries out ingests into an index. One at a time.
 
     `forget` removes what a source of this name keeps on the disk: a copy of a repository, files that were uploaded.
+    `objection` says why a generation may not answer in place of the former one (both by number), "" if it may.
     """
 
     def __init__(
@@ -134,12 +135,14 @@ class Ingesting:
         *,
         most_removed: float,
         forget: Callable[[str], None] = lambda _: None,
+        objection: Callable[[int, int], str] = lambda _former, _made: "",
     ) -> None:
         self._index = index
         self._parser = parser
         self._sources = tuple(sources)
         self._most_removed = most_removed
         self._forget = forget
+        self._objection = objection
         self._gone = _RecentRemovals()
 
     def names(self) -> Sequence[str]:
@@ -290,6 +293,11 @@ class Ingesting:
         count = builder.catch_up(
             made, lambda done, total: on_progress(Progress("(new index)", done, total, "", failed=left))
         )
+        if former and (objection := self._objection(former, made.id)):
+            return (
+                f"The index made anew, generation {made.id}, does not answer: {objection}. `kura index switch {made.id}` lets"
+                " it all the same; the next ingest asks again."
+            )
         builder.flip(made)
         builder.drop_but(made.id, former)
         kept = f"; {len(left)} could not be read anew and kept their text" if left else ""

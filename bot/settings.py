@@ -146,6 +146,12 @@ class AnswerSettings(Section):
     prompts: NamedPath | None = Field(
         None, description="A folder of prompts of your own (`answer.md`), which win over Kura's of the same name."
     )
+    golden: NamedPath | None = Field(
+        None, description="A suite of golden questions: an index made anew answers only if they fare no worse with it."
+    )
+    golden_loss: float = Field(
+        0.02, ge=0, le=1, description="By how much the mean of a score of the golden questions may fall."
+    )
 
 
 class ClientSettings(Section):

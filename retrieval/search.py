@@ -15,7 +15,7 @@ from itertools import chain
 from sqlalchemy import Connection
 
 from models.embedders import Embedder
-from retrieval import passages, words
+from retrieval import generations, passages, words
 from retrieval.access import Principal
 from retrieval.authority import ReaderSets
 from retrieval.database import reading
@@ -56,10 +56,11 @@ class Found:
 
 
 class Searcher:
-    """Searches an index. Safe to use from several threads."""
+    """Searches an index, in the generation that answers unless one is named. Safe to use from several threads."""
 
-    def __init__(self, index: Index) -> None:
+    def __init__(self, index: Index, *, generation: int | None = None) -> None:
         self._index = index
+        self._fixed = generation
 
     def search(self, text: str, *, principal: Principal, k: int, without: Collection[str] = ()) -> Found:
         """The `k` best chunks that the principal may read; those of the documents `without` (ids) are as if not there.
@@ -74,7 +75,7 @@ class Searcher:
         while True:
             # 1. The embedder runs beside no snapshot: one that is held long keeps deleted text from being overwritten.
             with reading(self._index.engine) as connection:
-                generation = self._index.answering(connection)
+                generation = self._answering(connection)
                 readable = passages.readable(connection, principal=principal)
                 tables = [] if generation is None else _tables(connection, generation, readable)
                 if generation is None or not any(words.totals(connection, table).chunks for table in tables):
@@ -83,7 +84,7 @@ class Searcher:
             vector = as_vectors([embedder.embed_query(text)])
             # 2. All else is of one snapshot; in the rare case that another generation answers by now, once more.
             with reading(self._index.engine) as connection:
-                if self._index.answering(connection) == generation:
+                if self._answering(connection) == generation:
                     weight = vector_weight(language(text), embedder.languages)
                     most = max(k, LOOKED_AT)
                     found = self._found(
@@ -99,7 +100,7 @@ class Searcher:
     def document(self, document_id: str, *, principal: Principal) -> StoredDocument:
         """A live document; raises NotFound if there is none that the principal may read."""
         with reading(self._index.engine) as connection:
-            generation = self._index.answering(connection)
+            generation = self._answering(connection)
             readable = passages.readable(connection, principal=principal)
             found = (
                 passages.document(connection, document_id, generation=generation.id, readable=readable)
@@ -113,10 +114,15 @@ class Searcher:
     def probe(self) -> None:
         """Returns if the index opens and fits its embedder; raises what stands in the way."""
         with reading(self._index.engine) as connection:
-            generation = self._index.answering(connection)
+            generation = self._answering(connection)
         self._index.vectors.collections()
         embedder = self._index.embedder_of(generation) if generation else self._index.embedder
         embedder.embed_query("probe")
+
+    def _answering(self, connection: Connection) -> Generation | None:
+        if self._fixed is None:
+            return self._index.answering(connection)
+        return next((one for one in generations.every(connection) if one.id == self._fixed), None)
 
     def _found(
         self,

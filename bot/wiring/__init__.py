@@ -123,13 +123,16 @@ class Kura:
 
     @cached_property
     def assistant(self) -> Assistant:
+        return self.assistant_with(self.searcher)
+
+    def assistant_with(self, searcher: Searcher) -> Assistant:
+        """An assistant that answers from what a searcher finds."""
         from bot.assistant import Assistant
         from bot.calibration.storing import Enough
 
         model, store = self.model, self.store
-        self.closing.callback(self._bridge.close)  # the first to close: what it runs stands on all the others
         return Assistant(
-            searcher=self.searcher,
+            searcher=searcher,
             store=store,
             bridge=self._bridge,
             model=model,
@@ -143,13 +146,21 @@ class Kura:
     def _bridge(self) -> Bridge:
         from bot.bridge import Bridge
 
-        return Bridge()
+        made = Bridge()
+        _ = self.index, self.model, self.store
+        self.closing.callback(made.close)  # the first to close: what it runs stands on all the others
+        return made
 
     @cached_property
     def ingesting(self) -> Ingesting:
         """What brings the sources of the settings up to date."""
         from bot.ingesting import Ingesting
         from bot.wiring.sources import configured, forget_source, make_parser
+
+        def objection(former: int, made: int) -> str:
+            from bot.wiring.evaluation import golden_objection
+
+            return golden_objection(self, former, made)
 
         parser = make_parser(self.settings)
         self.closing.callback(parser.close)
@@ -159,6 +170,7 @@ class Kura:
             configured(self.settings),
             most_removed=self.settings.ingest.most_removed,
             forget=lambda name: forget_source(self.settings, name),
+            objection=objection,
         )
 
     def ingest(self, request: IngestRequest, on_progress: Callable[[Progress], None]) -> ReportPayload:

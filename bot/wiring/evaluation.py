@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from bot.errors import SettingsError
+from bot.evaluation.errors import SuiteError
 from bot.evaluation.runs import Subject
+from bot.identity import local_principal
 from bot.settings import Settings
 from bot.settings_file import shown
 from retrieval.access import Principal
@@ -15,6 +18,7 @@ from retrieval.database import reading
 
 if TYPE_CHECKING:
     from bot.evaluation.judging import Judge
+    from bot.evaluation.outcomes import CaseRecord
     from bot.wiring import Kura
 
 _NO_BEARING = frozenset({"data_dir", "sources", "server", "discord"})
@@ -48,6 +52,35 @@ def make_judge(kura: Kura, *, principal: Principal) -> Judge:
             " with model.name or model.path, or leave --judge out."
         )
     return Judge(kura.model, model_sha256=checksum, principal=principal)
+
+
+def golden_objection(kura: Kura, former: int, made: int) -> str:
+    """Why generation `made` may not answer in place of `former`, by the golden questions; "" if it may, or there are none."""
+    from bot.evaluation.gate import objection
+    from bot.evaluation.running import run
+    from bot.evaluation.suite import load
+    from retrieval.search import Searcher
+
+    chosen = kura.settings.answer
+    if chosen.golden is None:
+        return ""
+    try:
+        suite = load(chosen.golden)
+    except SuiteError as error:
+        return f"the golden questions cannot be asked ({error})"
+
+    def answers(generation: int) -> list[CaseRecord]:
+        assistant = kura.assistant_with(Searcher(kura.index, generation=generation))
+        return asyncio.run(
+            run(
+                suite,
+                assistant.ask,
+                assistant.search,
+                principal_of=lambda case: local_principal("golden questions", case.groups),
+            )
+        )
+
+    return objection(answers(former), answers(made), chosen.golden_loss)
 
 
 def _bearing(settings: Settings) -> dict[str, Any]:

@@ -152,6 +152,27 @@ def test_another_recipe_makes_a_generation_with_every_document(index: Index, doc
     assert numbers(index) == [2, 3]  # the former one is kept, those before it are not
 
 
+def test_a_generation_that_meets_an_objection_does_not_answer_and_is_asked_again(index: Index, docs: Path) -> None:
+    source = Configured("docs", path=docs)
+    ingest(index, [source])
+    index.recipe = "2"
+    asked: list[tuple[int, int]] = []
+    objections = iter(["it answers worse", ""])
+
+    def objection(former: int, made: int) -> str:
+        asked.append((former, made))
+        return next(objections)
+
+    made = Ingesting(index, InlineParser(), [source], most_removed=0.3, objection=objection)
+    assert "does not answer: it answers worse" in made.run(IngestRequest(), lambda _: None).generation
+    with reading(index.engine) as connection:
+        current = generations.current(connection)
+    assert current
+    assert current.id == 1
+    assert "made anew as generation 2" in made.run(IngestRequest(), lambda _: None).generation
+    assert asked == [(1, 2), (1, 2)]
+
+
 def test_a_removed_source_is_forgotten_with_what_it_remembers(index: Index, docs: Path) -> None:
     source = Configured("docs", path=docs)
     ingest(index, [source])

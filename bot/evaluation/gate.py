@@ -1,0 +1,42 @@
+"""Golden questions at the door: whether another index may answer in place of the one that does. Knows no index, no wiring.
+
+The same suite is asked of both; the new one may answer if no score that is a share falls by more than what is allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bot.evaluation.outcomes import CaseRecord
+from bot.evaluation.scorers import SHARES
+from ingest.wording import counted
+
+MOST_NAMED = 3
+"""Questions named in a refusal: enough to begin with; `kura eval run` tells all."""
+
+
+def objection(before: Sequence[CaseRecord], after: Sequence[CaseRecord], most_lost: float) -> str:
+    """Why the answers `after` are not good enough beside those `before`, of the same cases in the same order; "" if they are.
+
+    `most_lost` (0..1) is by how much the mean of a score may fall.
+    """
+    fallen = []
+    for name in SHARES:
+        one, other = _mean(before, name), _mean(after, name)
+        if one is not None and (other is None or one - other > most_lost + 1e-9):
+            fallen.append(f"{name} {one:.3f} → {'none' if other is None else f'{other:.3f}'}")
+    if not fallen:
+        return ""
+    worse = [new.case.question for old, new in zip(before, after, strict=True) if _worse(old, new)]
+    named = "; ".join(worse[:MOST_NAMED]) + ("; …" if len(worse) > MOST_NAMED else "")
+    return f"of {counted(len(after), 'golden question')} it answers {len(worse)} worse ({', '.join(fallen)}): {named}"
+
+
+def _mean(records: Sequence[CaseRecord], name: str) -> float | None:
+    values = [value for record in records if (value := record.mean(name)) is not None]
+    return sum(values) / len(values) if values else None
+
+
+def _worse(old: CaseRecord, new: CaseRecord) -> bool:
+    pairs = [(old.mean(name), new.mean(name)) for name in SHARES]
+    return any(one is not None and (other is None or other < one) for one, other in pairs)
