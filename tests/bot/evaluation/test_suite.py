@@ -32,7 +32,7 @@ def written(tmp_path: Path, text: str, name: str = "desk.yaml") -> Path:
 
 def test_yaml_and_json_lines_say_the_same(tmp_path: Path) -> None:
     suite = load(written(tmp_path, YAML))
-    lines = "\n\n".join(case.model_dump_json(exclude_defaults=True) for case in suite.cases)
+    lines = "\n \r\n".join(case.model_dump_json(exclude_defaults=True) for case in suite.cases)
     again = load(written(tmp_path, lines, "other.jsonl"))
     assert suite.name == "desk"
     assert again.cases == suite.cases
