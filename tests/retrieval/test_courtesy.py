@@ -39,3 +39,13 @@ def test_a_search_that_fails_is_over_too(monkeypatch: pytest.MonkeyPatch) -> Non
     with pytest.raises(ValueError, match="no search"), shared.searching():
         raise ValueError("no search")
     shared.give_way()  # returns
+
+
+def test_after_a_search_another_one_is_expected_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    shared = Courtesy()
+    assert not shared.expected
+    with shared.searching():
+        assert shared.expected
+    assert shared.expected
+    monkeypatch.setattr(courtesy, "RECENT_S", 0.0)
+    assert not shared.expected
