@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from bot.assistant import PASSAGES
@@ -19,7 +20,7 @@ from bot.calibration.fitting import Fit, fit
 from bot.calibration.foreign import FOREIGN
 from bot.calibration.making import Made, Maker, Writer, in_turn, title_groups
 from bot.calibration.storing import Calibration, Pins, pins_of
-from bot.evidence import ENOUGH, weigh
+from bot.evidence import ENOUGH, Evidence, Span, weigh
 from bot.identity import local_principal
 from retrieval import authority, passages
 from retrieval.access import Principal
@@ -40,8 +41,10 @@ FOREIGN_SHARE = 0.2
 """Of the questions that must be refused, how many are about another world altogether, where the list has so many."""
 FOUND_WITHIN = 5
 """A question counts if its passage is among so many hits: what search does not find, no threshold brings back."""
-LOOKED_AT = 6
-"""Passages looked at for each question that is wanted, before it is said that there are no more."""
+LOOKED_AT = 3
+"""Questions made for each that is wanted, before it is said that there are no more."""
+ROUNDS = 4
+"""Questions made of a passage at most."""
 LARGEST = 1_000
 """Passages of a group of documents that is left out: each of them costs the search, and a threshold needs no such giants."""
 WRITING_S = 600.0
@@ -54,7 +57,7 @@ _AT_ONCE = 100
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A question that counted: its score with its document there, and without (None: a copy of its sentence remained)."""
+    """A question that counted: its score with its document there, and without (None: it could still be answered)."""
 
     made: Made
     score: float
@@ -63,7 +66,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A calibration, and how it came about. `kept_default`: fitting would not have helped, so the default stayed."""
+    """A calibration, and how it came about."""
 
     calibration: Calibration
     common: Fit
@@ -74,16 +77,11 @@ class Outcome:
     """Questions that were discarded because search did not find their passage."""
     seconds: float
 
-    @property
-    def kept_default(self) -> bool:
-        return not self.common.helps
-
     def as_json(self) -> dict[str, Any]:
         """Numbers only: nothing of a document."""
         return {
             **self.calibration.model_dump(),
             "default": ENOUGH,
-            "kept_default": self.kept_default,
             "fit": self.common.as_json(),
             "fit_by_language": {name: one.as_json() for name, one in self.by_language.items()},
             "written_by_model": sum(one.made.written for one in self.asked),
@@ -114,7 +112,7 @@ class Calibrator:
         # 1. Questions, each asked with its document there and without it.
         asked: list[Asked] = []
         lost = 0
-        for made in self._made(order[: LOOKED_AT * questions], principal=everybody):
+        for made in islice(self._made(order, principal=everybody), LOOKED_AT * questions):
             one = self._asked(made, group_of[made.document_id], principal=everybody)
             if one is None:
                 lost += 1
@@ -124,7 +122,7 @@ class Calibrator:
             if len(asked) == questions:
                 break
         # 2. Questions about another world.
-        foreign = [(spoken, self._score(text, principal=everybody)[0]) for spoken, text in _foreign(asked)]
+        foreign = [(one, self._weighed(text, principal=everybody)[0].score) for one, text in _foreign(asked)]
         # 3. Fits: one of all, and one of each language that has questions enough.
         right = [(one.made.language, one.score) for one in asked]
         wrong = [(one.made.language, one.without) for one in asked if one.without is not None] + foreign
@@ -172,14 +170,16 @@ class Calibrator:
         return generation, [*order], group_of
 
     def _made(self, order: Sequence[int], *, principal: Principal) -> Iterator[Made]:
-        """Questions about these passages, as the first of each is due."""
+        """Questions about these passages, one of each; then about another sentence of each, and so on."""
         maker = Maker([chunk.text for chunk in self._chunks(order[:POOL], principal=principal)], _SEED)
         until = time.monotonic() + WRITING_S
-        for at in range(0, len(order), _AT_ONCE):
+        seen: set[tuple[str, str]] = set()
+        for at in [*range(0, len(order), _AT_ONCE)] * ROUNDS:
             for chunk in self._chunks(order[at : at + _AT_ONCE], principal=principal):
                 writing = self._writer is not None and time.monotonic() < until
                 made = maker.by_writer(chunk, self._writer) if writing and self._writer else maker.by_template(chunk)
-                if made is not None:
+                if made is not None and (made.chunk_id, made.sentence) not in seen:
+                    seen.add((made.chunk_id, made.sentence))
                     yield made
 
     def _chunks(self, ids: Sequence[int], *, principal: Principal) -> list[StoredChunk]:
@@ -193,19 +193,26 @@ class Calibrator:
         stored = {chunk.id: chunk for chunk in found}
         return [stored[one] for one in ids if one in stored]
 
-    def _score(self, text: str, without: Sequence[str] = (), *, principal: Principal) -> tuple[float, Sequence[Hit]]:
-        """As the assistant scores it, and the hits."""
+    def _weighed(
+        self, text: str, without: Sequence[str] = (), *, principal: Principal
+    ) -> tuple[Evidence, Sequence[Hit]]:
+        """As the assistant weighs it, and the hits."""
         found = self._searcher.search(text, principal=principal, k=PASSAGES, without=without)
-        return weigh(text, found.hits, found.rarity).score, found.hits
+        return weigh(text, found.hits, found.rarity, likeness=found.likeness), found.hits
 
     def _asked(self, made: Made, group: Sequence[str], *, principal: Principal) -> Asked | None:
         """None if search does not find the passage."""
-        score, hits = self._score(made.text, principal=principal)
+        evidence, hits = self._weighed(made.text, principal=principal)
         if made.chunk_id not in {hit.chunk_id for hit in hits[:FOUND_WITHIN]}:
             return None
-        without, others = self._score(made.text, group, principal=principal)
-        said = _letters(made.sentence)
-        return Asked(made, score, None if any(said in _letters(hit.text) for hit in others) else without)
+        left, others = self._weighed(made.text, group, principal=principal)
+        copied = any(_letters(made.sentence) in _letters(hit.text) for hit in others)
+        answered = made.answer and any(_letters(made.answer) in _letters(_told(one)) for one in left.spans)
+        return Asked(made, evidence.score, None if copied or answered else left.score)
+
+
+def _told(span: Span) -> str:
+    return span.hit.text[span.start - span.hit.start : span.end - span.hit.start]
 
 
 def _letters(text: str) -> str:
@@ -226,17 +233,17 @@ def _foreign(asked: Sequence[Asked]) -> list[tuple[str, str]]:
 def _calibration(
     pins: Pins, common: Fit, own: dict[str, Fit], questions: dict[str, int], wrong_costs: float
 ) -> Calibration:
-    """What is kept; a fit that does not help leaves the default in its place."""
+    """What is kept."""
     return Calibration(
         pins=pins,
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        threshold=common.threshold if common.helps else ENOUGH,
-        by_language={spoken: one.threshold if one.helps else ENOUGH for spoken, one in own.items()},
+        threshold=common.threshold,
+        by_language={spoken: one.threshold for spoken, one in own.items()},
         wrong_costs=wrong_costs,
         questions=questions,
         auc=common.auc,
         before=common.before,
-        after=common.after if common.helps else common.before,
+        after=common.after,
     )
 
 

@@ -26,13 +26,14 @@ SHORTEST, LONGEST = {"en": 30, "ja": 12}, 400
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """A question, the document and passage it was made of, and the sentence that answers it ("": not known)."""
+    """A question, the document and passage it was made of, the sentence that answers it, and the answer ("": not known)."""
 
     text: str
     language: str
     document_id: str
     chunk_id: str
     sentence: str
+    answer: str = ""
     written: bool = False
     """By a model, not by a template."""
 
@@ -85,7 +86,8 @@ class Maker:
         about = "\n".join((chunk.title, *chunk.heading))
         for sentence, fact in found:
             if text := ask(sentence, fact, about, self._strange[spoken], spoken, self._rng):
-                return Made(text, spoken, chunk.document_id, chunk.key, sentence)
+                answer = sentence[fact.start : fact.end]
+                return Made(text, spoken, chunk.document_id, chunk.key, sentence, answer)
         return None
 
 

@@ -15,9 +15,10 @@ LEAST_WORDS = 3
 """Content words a question needs; with fewer nobody could tell what it is about."""
 MOST_WORDS = {"en": 7, "ja": 6}
 """Content words a question has at most: people's have five on average (JaQuAD, PolicyQA)."""
-STRANGE = {"en": 0.3, "ja": 0.1}
-"""Share of the words that are replaced by others of the company's: what people say in other words than the document.
-Chosen so that the made questions' scores are spread as those of people's questions (PolicyQA; JaQuAD's training part)."""
+MOST_STRANGE = {"en": 0.4, "ja": 0.2}
+"""Up to this share of a question's words is replaced by others of the company's: what people say in other words than the
+document. Each question has a share of its own, from none on: some know the document, most do not. On average as far from the
+documents as the questions of PolicyQA and of JaQuAD's training part."""
 ABOUT = 0.8
 """Share of the questions that also name something of heading or title; chosen likewise."""
 TURNED = 0.5
@@ -55,7 +56,8 @@ def ask(sentence: str, fact: Fact, about: str, strange: Sequence[str], language:
     kept = sorted(rng.sample(range(len(words)), rng.randint(LEAST_WORDS, min(len(words), MOST_WORDS[language]))))
     chosen = [words[at] for at in kept]
     if strange:
-        chosen = [rng.choice(strange) if rng.random() < STRANGE[language] else word for word in chosen]
+        share = rng.uniform(0, MOST_STRANGE[language])
+        chosen = [rng.choice(strange) if rng.random() < share else word for word in chosen]
     told = [word for word in content_words(about, language) if word not in words and word.casefold() not in answer]
     if told and rng.random() < ABOUT:
         chosen += rng.sample(told, 1)

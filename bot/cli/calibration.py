@@ -84,14 +84,14 @@ def _print(outcome: Outcome) -> None:
     for name, one in outcome.by_language.items():
         _print_fit(name, one)
     own = "".join(f", {name} {value:g}" for name, value in found.by_language.items())
-    why = " (the default: a fitted one would not do better)" if outcome.kept_default else ""
-    typer.echo(f"Threshold:  {found.threshold:g}{why}{own}")
+    typer.echo(f"Threshold:  {found.threshold:g}{own}")
 
 
 def _print_fit(name: str, one: Fit) -> None:
     typer.echo(
-        f"{name:<11} fitted {one.threshold:g} (90 % of resamples: {one.low:g} to {one.high:g}), AUC {one.auc:.3f};"
-        f" balanced accuracy {one.before:.3f} at the default, {one.after:.3f} at the fitted one (on unseen questions)"
+        f"{name:<11} best {one.best:g} (90 % of resamples: {one.low:g} to {one.high:g}), AUC {one.auc:.3f}; chosen"
+        f" {one.threshold:g}, {'the nearest of these to the default' if one.helps else 'the default: no other does better'};"
+        f" balanced accuracy {one.before:.3f} before, {one.after:.3f} after"
     )
     typer.echo("  threshold   refuses of what can be answered   of what must be refused")
     for beside in one.neighbours:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
 from bot.calibration import calibrating
 from bot.calibration.calibrating import LEAST_DOCUMENTS, Calibrator
 from bot.calibration.errors import CannotCalibrate
-from bot.evidence import ENOUGH, VERSION
+from bot.evidence import VERSION
 from retrieval.index import Index
 from retrieval.passages import StoredChunk
 from retrieval.search import Searcher
@@ -23,11 +24,12 @@ def test_what_is_there_scores_above_what_was_left_out(company: Company) -> None:
     assert told == [(done, 50) for done in range(1, 51)]
     assert outcome.common.auc > 0.9
     assert outcome.common.answerable == 50
-    assert outcome.common.unanswerable == 50 + outcome.foreign
+    assert outcome.common.unanswerable == sum(one.without is not None for one in outcome.asked) + outcome.foreign
+    assert outcome.common.unanswerable > 40 + outcome.foreign
     assert 0 < outcome.foreign <= 0.2 * outcome.common.unanswerable
     assert outcome.calibration.questions == {"en": 50}
     assert outcome.calibration.pins.model_dump() == {"evidence": VERSION, "embedder": "hashing-64", "recipe": ""}
-    assert outcome.calibration.threshold == (outcome.common.threshold if outcome.common.helps else ENOUGH)
+    assert outcome.calibration.threshold == outcome.common.threshold
 
 
 def test_documents_of_all_readers_are_asked_about(company: Company) -> None:
@@ -45,7 +47,7 @@ def test_the_same_index_gives_the_same_calibration(company: Company) -> None:
 
 def test_dear_wrong_answers_do_not_lower_the_threshold(company: Company) -> None:
     calibrator = Calibrator(index := company(12), Searcher(index))
-    assert calibrator.run(50, wrong_costs=10).common.threshold >= calibrator.run(50, wrong_costs=0.1).common.threshold
+    assert calibrator.run(50, wrong_costs=10).common.best >= calibrator.run(50, wrong_costs=0.1).common.best
 
 
 def test_too_few_documents_are_refused_in_a_sentence(company: Company) -> None:
@@ -96,3 +98,19 @@ def test_nothing_of_a_document_is_in_the_figures(company: Company) -> None:
     figures = str(outcome.as_json()) + outcome.calibration.model_dump_json()
     words = {word for one in outcome.asked for word in one.made.text.rstrip("?").split() if len(word) > 5}
     assert not [word for word in words if word in figures]
+
+
+def test_an_answer_that_another_document_gives_is_no_example_of_a_question_to_refuse(
+    company: Company,
+) -> None:
+    index = company(12)
+    calibrator = Calibrator(index, Searcher(index))
+    everybody = calibrator._everybody()
+    (made, *_) = calibrator._made(calibrator._material(principal=everybody)[1], principal=everybody)
+    given = replace(made, sentence="of another document, word for word", answer=made.answer)
+    elsewhere = calibrator._asked(given, ["0" * 16], principal=everybody)
+    assert elsewhere is not None
+    assert elsewhere.without is None
+    other = calibrator._asked(replace(given, answer="nowhere told"), ["0" * 16], principal=everybody)
+    assert other is not None
+    assert other.without == pytest.approx(other.score)

@@ -14,16 +14,29 @@ def drawn(low: float, high: float, count: int, seed: int = 1) -> list[float]:
 
 def test_scores_that_are_apart_are_parted_in_the_middle_of_the_gap() -> None:
     found = fit([0.8, 0.9, 0.95] * 20, [0.1, 0.2, 0.4] * 20, default=0.85)
-    assert found.threshold == pytest.approx(0.6)
+    assert found.best == pytest.approx(0.6)
     assert found.auc == 1
-    assert found.after == 1
     assert found.before == pytest.approx(1 - 1 / 6, abs=1e-4)
     assert found.helps
+    assert found.after == 1
+
+
+def test_the_default_is_left_no_further_than_the_questions_prove() -> None:
+    right, wrong = drawn(0.4, 1.0, 60), drawn(0.0, 0.6, 60, seed=2)
+    low, high = (found := fit(right, wrong, default=0.0)).low, found.high
+    assert found.threshold == low < found.best
+    assert fit(right, wrong, default=1.0).threshold == high > found.best
+
+
+def test_a_default_that_is_as_good_stays() -> None:
+    right, wrong = drawn(0.6, 1.0, 60), drawn(0.0, 0.4, 60, seed=2)
+    found = fit(right, wrong, default=0.45)
+    assert (found.threshold, found.helps, found.after) == (0.45, False, 1.0)
 
 
 def test_a_dear_wrong_answer_raises_the_threshold_and_a_cheap_one_lowers_it() -> None:
     right, wrong = drawn(0.3, 1.0, 300), drawn(0.0, 0.7, 300, seed=2)
-    cheap, even, dear = (fit(right, wrong, default=0.5, wrong_costs=costs).threshold for costs in (0.2, 1, 5))
+    cheap, even, dear = (fit(right, wrong, default=0.5, wrong_costs=costs).best for costs in (0.2, 1, 5))
     assert cheap < even < dear
 
 
@@ -35,16 +48,10 @@ def test_scores_that_tell_nothing_promise_nothing() -> None:
     assert found.after == pytest.approx(0.5, abs=0.05)
 
 
-def test_what_it_says_of_a_fit_is_measured_on_questions_it_did_not_see() -> None:
-    found = fit(drawn(0.2, 1.0, 40), drawn(0.0, 0.8, 40, seed=3), default=0.5)
-    best_seen = max(1 - (one.answerable_refused + 1 - one.unanswerable_refused) / 2 for one in found.neighbours)
-    assert found.after < best_seen
-
-
 def test_the_interval_holds_the_threshold_and_narrows_with_more_questions() -> None:
     few = fit(drawn(0.3, 1.0, 30), drawn(0.0, 0.7, 30, seed=4), default=0.5)
     many = fit(drawn(0.3, 1.0, 3000), drawn(0.0, 0.7, 3000, seed=4), default=0.5)
-    assert few.low <= few.threshold <= few.high
+    assert few.low <= few.best <= few.high
     assert many.high - many.low < few.high - few.low
 
 

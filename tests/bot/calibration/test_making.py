@@ -33,6 +33,8 @@ def test_the_same_seed_makes_the_same_question() -> None:
     assert one == same
     assert one is not None
     assert (one.document_id, one.chunk_id, one.sentence, one.written) == ("d1", "c1", SENTENCE, False)
+    assert one.answer in SENTENCE
+    assert one.answer not in one.text
 
 
 def test_code_and_other_languages_are_not_asked_about() -> None:
