@@ -34,8 +34,9 @@ SAMPLE = 2_000
 """Vectors of a collection that are compared when not all are: damage in many places shows in one of so many."""
 SEARCHED = 500
 """Of those, how many are searched for: each must find itself."""
-LEAST_FOUND = 0.99
-"""Share of them that find themselves in a sound index: its search is approximate."""
+LEAST_FOUND = 0.95
+"""Share of them that find themselves in a sound index: its search is approximate, and of 591 passages that are much alike it
+missed 8. A graph that is damaged loses far more."""
 TOLERANCE = 1e-4
 """How much a component of a vector may differ: Chroma makes it of unit length once more."""
 _NAMED = 3
