@@ -75,7 +75,7 @@ def test_each_language_has_its_definitions(name: str, source: str, expected: lis
 
 
 def test_a_function_is_one_chunk_up_to_three_passages() -> None:
-    long = "def f():\n" + "    call('- x', '| y |')\n\n" * 150
+    long = "def f():\n" + "    call('- x', '| y |')\n\n" * (5 * PASSAGE // 2 // 26)
     chunks = split(parse("a.py", (long + "\ndef g():\n    return 1\n").encode()))
     assert [chunk.heading for chunk in chunks] == [("f",), ("g",)]
     assert chunks[0].end - chunks[0].start > 2 * PASSAGE
