@@ -22,10 +22,15 @@ _WORD_NUMBERS = {
         "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen"
         " eighteen nineteen twenty".split()
     )
-} | {"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "ninety": "90", "hundred": "100", "thousand": "1000"}
+} | {
+    word: str(10 * number)
+    for number, word in enumerate("thirty forty fifty sixty seventy eighty ninety hundred".split(), 3)
+}
+_SCALES = {"thousand": "000", "million": "000000", "billion": "000000000", "trillion": "000000000000"}
 _NUMBER = re.compile(
-    rf"(?P<before>[€$£¥])?\s?(?P<number>\d+(?:,\d{{3}})*(?:[.:]\d+)*|[一二三四五六七八九十百千万億兆〇]+(?=[年月日時分円人個回名件週割倍歳])"
-    rf"|\b(?:{'|'.join(_WORD_NUMBERS)})\b)(?:[ \u00a0-]?(?P<after>[%€$£¥]|[^\W\d_]+))?",
+    rf"(?P<before>[€$£¥])?\s?(?P<number>(?:(?<![\w)])[-−])?\d+(?:,\d{{3}})*(?:[.:]\d+)*|[一二三四五六七八九十百千万億兆〇]+(?=[年月日時分円人個回名件週割倍歳])"
+    rf"|\b(?:{'|'.join(_WORD_NUMBERS)})\b)"
+    rf"(?:[ -](?P<scale>{'|'.join(_SCALES)})s?\b)?(?:[ \u00a0-]?(?P<after>°[CF]|[%€$£¥]|[^\W\d_]+))?",
     re.IGNORECASE,
 )
 _MEASURES = {
@@ -36,6 +41,9 @@ _MEASURES = {
         "gbp": "£ gbp pound pounds ポンド",
         "jpy": "¥ jpy yen 円 万円 千円 億円",
         "%": "% percent パーセント",
+        "ms": "ms millisecond milliseconds ミリ秒",
+        "°c": "°c celsius 度",
+        "°f": "°f fahrenheit",
         "second": "s sec second seconds 秒",
         "minute": "min minute minutes 分 分間",
         "hour": "h hour hours hr hrs 時間",
@@ -80,6 +88,14 @@ _BOUNDS = tuple(
             ),
         ),
         (
+            (r"\b(?:daily|per day|a day)\b", "毎日|1日あたり"),
+            (r"\b(?:weekly|monthly|yearly|annual\w*|per (?:week|month|year))\b", "毎[週月年]"),
+        ),
+        (
+            (r"\b(?:double|twice)\b", "2倍|二倍"),
+            (r"\bhal(?:f|ve)\w*\b", "半[分額]|2分の1"),
+        ),
+        (
             (r"\b(?:before|prior to)\b", "以前|より前|前に|前の"),
             (r"\b(?:after|following)\b", "以後|以降|の後|後に|してから"),
         ),
@@ -100,8 +116,8 @@ _FIRST = re.compile(r"\W*([A-Za-z][\w’'-]*)")
 def difference(claim: str, unit: str, about: str = "") -> Difference | None:
     """The first thing in which a sentence differs from the `unit` it is to be drawn from; None if they agree.
 
-    `about` is what else speaks of the same: title, headings, a table's header, the passage. A name or measure may come from
-    there; an amount may not.
+    `about` is what else speaks of the same thing: title, headings, a table's header. A name or measure may come from there; an
+    amount may not.
     """
     claim, unit, about = (unicodedata.normalize("NFKC", text) for text in (claim, unit, f"{about}\n{unit}"))
     said, held = dict(_amounts(claim)), list(_amounts(unit))
@@ -123,7 +139,8 @@ def _amounts(text: str) -> Iterator[tuple[str, str]]:
     for found in _NUMBER.finditer(text):
         number = found["number"].lower().replace(",", "")
         beside = ((found["before"] or ""), (found["after"] or "").lower())
-        yield _WORD_NUMBERS.get(number, number), next((m for name in beside if (m := _measure(name))), "")
+        scaled = _WORD_NUMBERS.get(number, number).replace("−", "-") + _SCALES.get((found["scale"] or "").lower(), "")
+        yield scaled, next((m for name in beside if (m := _measure(name))), "")
 
 
 def _measure(word: str) -> str:
@@ -139,11 +156,11 @@ def _measures(text: str) -> set[str]:
 
 def _names(claim: str, unit: str) -> set[str]:
     """The terms of the names in a sentence. Its first word counts if the unit begins with another one of some meaning."""
-    found = [match[0] for match in _NAME.finditer(claim)]
+    found = {term for match in _NAME.finditer(claim) for term in terms(match[0])}  # May too, which else is a small word
     first, other = _FIRST.match(claim), _FIRST.match(unit)
     if first and other and other[1].lower() not in claim.lower() and not all(map(is_function, terms(other[1]))):
-        found.append(first[1])
-    return {term for name in found for term in terms(name) if not is_function(term)}
+        found |= {term for term in terms(first[1]) if not is_function(term)}
+    return found
 
 
 def _other_side(claim: str, unit: str, low: re.Pattern[str], high: re.Pattern[str]) -> bool:
@@ -152,5 +169,6 @@ def _other_side(claim: str, unit: str, low: re.Pattern[str], high: re.Pattern[st
     return said != held and any(said) and any(held)
 
 
-def _denied(text: str) -> bool:
-    return _DENIES.search(_OBLIGES.sub("", text)) is not None
+def _denied(text: str) -> int:
+    """How often something is denied: a part of a sentence that denies twice says less than the whole."""
+    return len(_DENIES.findall(_OBLIGES.sub("", text)))

@@ -81,13 +81,14 @@ def support(claim: Claim, passages: Sequence[Hit], rarity: Callable[[str], float
     for group in (named, [hit for hit in passages if hit not in named]):
         best: Span | None = None
         for hit in group:
-            about = "\n".join((hit.title, *hit.heading, hit.text))
+            headed = "\n".join((hit.title, *hit.heading))
             for unit in units(hit.text, hit.language):
                 text = hit.text[unit.start : unit.end]
                 held = sum(rarity(term) for term in wanted & set(terms(text))) / weight
                 if held < SUPPORTED or (best is not None and held <= best.score):
                     continue
-                if difference(claim.text, text, about) is None:
+                context = hit.text[slice(*unit.context)] if unit.context else ""
+                if difference(claim.text, text, f"{headed}\n{context}") is None:
                     best = Span(hit, hit.start + unit.start, hit.start + unit.end, held)
         if best is not None:
             return best

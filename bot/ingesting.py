@@ -61,6 +61,10 @@ class Outcome:
         return not self.faults and not any(report.failed for report in self.reports)
 
 
+Objection = Callable[[int, int, Callable[[Progress], None]], str]
+"""Why a generation (the second number) may not answer in place of another (the first); "" if it may. It tells how far it is."""
+
+
 class Ingests(Protocol):
     """Whatever can carry out an ingest. One at a time."""
 
@@ -124,7 +128,7 @@ class Ingesting:
     """Carries out ingests into an index. One at a time.
 
     `forget` removes what a source of this name keeps on the disk: a copy of a repository, files that were uploaded.
-    `objection` says why a generation may not answer in place of the former one (both by number), "" if it may.
+    `objection` says why a generation may not answer in place of the former one, "" if it may.
     """
 
     def __init__(
@@ -135,7 +139,7 @@ class Ingesting:
         *,
         most_removed: float,
         forget: Callable[[str], None] = lambda _: None,
-        objection: Callable[[int, int], str] = lambda _former, _made: "",
+        objection: Objection = lambda _former, _made, _on_progress: "",
     ) -> None:
         self._index = index
         self._parser = parser
@@ -143,6 +147,7 @@ class Ingesting:
         self._most_removed = most_removed
         self._forget = forget
         self._objection = objection
+        self._refused = False
         self._gone = _RecentRemovals()
 
     def names(self) -> Sequence[str]:
@@ -172,7 +177,9 @@ class Ingesting:
             self._gone.note(report)
             if report.fault:
                 faults[report.source] = report.fault
-        generation = "" if request.dry_run else self._new_generation(ingestor, on_progress)
+        generation = ""
+        if not (request.dry_run or (request.watched and self._refused)):  # what was refused is not asked at each save
+            generation = self._new_generation(ingestor, on_progress, faults)
         if not request.dry_run and any(report.removed or report.replaced for report in reports):
             Builder(self._index).sweep()  # Chroma is open anyway; what a killed `drop` left goes now
         return Outcome(tuple(reports), faults, generation, time.perf_counter() - started)
@@ -277,7 +284,9 @@ class Ingesting:
             on_report=done,
         )
 
-    def _new_generation(self, ingestor: Ingestor, on_progress: Callable[[Progress], None]) -> str:
+    def _new_generation(
+        self, ingestor: Ingestor, on_progress: Callable[[Progress], None], faults: dict[str, str]
+    ) -> str:
         """Build another generation if the settings want one, and let it answer; the sentence that says so."""
         builder = Builder(self._index)
         builder.drop_abandoned()
@@ -293,11 +302,14 @@ class Ingesting:
         count = builder.catch_up(
             made, lambda done, total: on_progress(Progress("(new index)", done, total, "", failed=left))
         )
-        if former and (objection := self._objection(former, made.id)):
-            return (
+        objection = self._objection(former, made.id, on_progress) if former else ""
+        self._refused = bool(objection)
+        if objection:
+            faults["(new index)"] = (
                 f"The index made anew, generation {made.id}, does not answer: {objection}. `kura index switch {made.id}` lets"
                 " it all the same; the next ingest asks again."
             )
+            return ""
         builder.flip(made)
         builder.drop_but(made.id, former)
         kept = f"; {len(left)} could not be read anew and kept their text" if left else ""

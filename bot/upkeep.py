@@ -16,7 +16,9 @@ from bot.ingesting import ConfiguredSource
 from bot.verifying import Verification, repair, verify
 from ingest.reports import Progress
 from ingest.wording import counted
+from retrieval import authority
 from retrieval.building import Builder
+from retrieval.database import reading
 from retrieval.index import Index
 
 Kind = Literal["verify", "repair", "switch", "drop", "remove"]
@@ -93,9 +95,13 @@ class Upkeep:
                 Builder(self._index).drop(number)
                 return UpkeepResult((f"Generation {number} is gone.",))
             case "remove":
-                counts = {name: self._remove(name) for name in request.sources}
+                with reading(self._index.engine) as connection:
+                    known = {source.name for source in authority.sources(connection)}
+                # a name that is none first: nothing is removed then
+                order = sorted(request.sources, key=lambda name: name in known)
+                counts = {name: self._remove(name) for name in order}
                 return UpkeepResult(
-                    tuple(f"Removed {name}: {counted(count, 'document')}." for name, count in counts.items())
+                    tuple(f"Removed {name}: {counted(counts[name], 'document')}." for name in request.sources)
                 )
 
     def _switch(self, number: int, on_progress: Callable[[Progress], None]) -> UpkeepResult:

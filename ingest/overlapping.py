@@ -17,7 +17,16 @@ def overlapped(items: Iterable[_Item], work: Callable[[_Item], _Done]) -> Iterat
     """
     with ThreadPoolExecutor(1, thread_name_prefix="overlapped") as pool:
         before: tuple[_Item, Future[_Done]] | None = None
-        for item in items:
+        made = iter(items)
+        while True:
+            try:
+                item = next(made)
+            except StopIteration:
+                break
+            except Exception as error:
+                if before is not None and (fault := before[1].exception()):
+                    raise fault from error  # it came first
+                raise
             if before is not None:
                 yield before[0], before[1].result()
             before = item, pool.submit(work, item)

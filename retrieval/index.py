@@ -175,10 +175,12 @@ class Index:
             if embedded is None or embedded.fingerprint != target.fingerprint:
                 embedded = self.embed(prepared, generation=target)
             started = time.perf_counter()
+            self.courtesy.give_way()  # not within a transaction, which others may wait for
             with writing(self.engine) as connection:
                 authority.put_vectors(connection, target.fingerprint, embedded.vectors)
                 written = self._write(connection, source_id, prepared, everywhere=generation is None)
             self._send(target, written, embedded.vectors)
+            self.courtesy.give_way()
             with writing(self.engine) as connection:
                 for document_id in instead_of:
                     purging.delete_document(connection, document_id)
@@ -277,7 +279,6 @@ class Index:
         )
         written: list[_Written] = []
         for document_id, reader_set, one in named:
-            self.courtesy.give_way()
             version_id = authority.add_version(
                 connection,
                 document_id,
@@ -318,7 +319,6 @@ class Index:
     ) -> None:
         lives = generations.lives_of(connection, [one.document_id for one in written])
         for document_id, former in lives.items():
-            self.courtesy.give_way()
             purging.retire(connection, document_id, [one for one in former if everywhere or one.generation == target])
         found_at = [
             {"s": one.reader_set, "a": one.prepared.address, "d": one.document_id}

@@ -25,6 +25,9 @@ def objection(before: Sequence[CaseRecord], after: Sequence[CaseRecord], most_lo
         one, other = _mean(before, name), _mean(after, name)
         if one is not None and (other is None or one - other > most_lost + 1e-9):
             fallen.append(f"{name} {one:.3f} → {'none' if other is None else f'{other:.3f}'}")
+    failed = sum(new.failed and not old.failed for old, new in zip(before, after, strict=True))
+    if failed:
+        fallen.append(f"{counted(failed, 'question')} could not be asked")
     if not fallen:
         return ""
     worse = [new.case.question for old, new in zip(before, after, strict=True) if _worse(old, new)]
@@ -38,5 +41,7 @@ def _mean(records: Sequence[CaseRecord], name: str) -> float | None:
 
 
 def _worse(old: CaseRecord, new: CaseRecord) -> bool:
+    if new.failed and not old.failed:
+        return True
     pairs = [(old.mean(name), new.mean(name)) for name in SHARES]
     return any(one is not None and (other is None or other < one) for one, other in pairs)

@@ -123,10 +123,10 @@ class Kura:
 
     @cached_property
     def assistant(self) -> Assistant:
-        return self.assistant_with(self.searcher)
+        return self.assistant_with(self.searcher, self._bridge)
 
-    def assistant_with(self, searcher: Searcher) -> Assistant:
-        """An assistant that answers from what a searcher finds."""
+    def assistant_with(self, searcher: Searcher, bridge: Bridge) -> Assistant:
+        """An assistant that answers from what a searcher finds; the bridge is one event loop's."""
         from bot.assistant import Assistant
         from bot.calibration.storing import Enough
 
@@ -134,7 +134,7 @@ class Kura:
         return Assistant(
             searcher=searcher,
             store=store,
-            bridge=self._bridge,
+            bridge=bridge,
             model=model,
             callbacks=self._callbacks,
             freshness=self.freshness,
@@ -157,10 +157,10 @@ class Kura:
         from bot.ingesting import Ingesting
         from bot.wiring.sources import configured, forget_source, make_parser
 
-        def objection(former: int, made: int) -> str:
+        def objection(former: int, made: int, on_progress: Callable[[Progress], None]) -> str:
             from bot.wiring.evaluation import golden_objection
 
-            return golden_objection(self, former, made)
+            return golden_objection(self, former, made, on_progress)
 
         parser = make_parser(self.settings)
         self.closing.callback(parser.close)

@@ -17,9 +17,12 @@ from retrieval.access import Principal
 from retrieval.database import reading
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bot.evaluation.judging import Judge
     from bot.evaluation.outcomes import CaseRecord
     from bot.wiring import Kura
+    from ingest.reports import Progress
 
 _NO_BEARING = frozenset({"data_dir", "sources", "server", "discord"})
 """Settings that no answer depends on, once the documents are in the index."""
@@ -54,11 +57,13 @@ def make_judge(kura: Kura, *, principal: Principal) -> Judge:
     return Judge(kura.model, model_sha256=checksum, principal=principal)
 
 
-def golden_objection(kura: Kura, former: int, made: int) -> str:
+def golden_objection(kura: Kura, former: int, made: int, on_progress: Callable[[Progress], None]) -> str:
     """Why generation `made` may not answer in place of `former`, by the golden questions; "" if it may, or there are none."""
+    from bot.bridge import Bridge
     from bot.evaluation.gate import objection
     from bot.evaluation.running import run
     from bot.evaluation.suite import load
+    from ingest.reports import Progress
     from retrieval.search import Searcher
 
     chosen = kura.settings.answer
@@ -70,15 +75,22 @@ def golden_objection(kura: Kura, former: int, made: int) -> str:
         return f"the golden questions cannot be asked ({error})"
 
     def answers(generation: int) -> list[CaseRecord]:
-        assistant = kura.assistant_with(Searcher(kura.index, generation=generation))
-        return asyncio.run(
-            run(
-                suite,
-                assistant.ask,
-                assistant.search,
-                principal_of=lambda case: local_principal("golden questions", case.groups),
+        bridge = Bridge()
+        assistant = kura.assistant_with(Searcher(kura.index, generation=generation), bridge)
+        try:
+            return asyncio.run(
+                run(
+                    suite,
+                    assistant.ask,
+                    assistant.search,
+                    principal_of=lambda case: local_principal("golden questions", case.groups),
+                    on_progress=lambda done, total, record: on_progress(
+                        Progress(f"(golden questions, generation {generation})", done, total, record.case.question)
+                    ),
+                )
             )
-        )
+        finally:
+            bridge.close()
 
     return objection(answers(former), answers(made), chosen.golden_loss)
 

@@ -42,7 +42,7 @@ class RunningServer:
 
 def digest(settings: Settings) -> str:
     """Names what a job depends on in the settings."""
-    told = (*settings.sources, settings.ingest, settings.embedder)
+    told = (*settings.sources, settings.ingest, settings.embedder, settings.answer, settings.model)
     return sha256("\n".join(one.model_dump_json() for one in told).encode()).hexdigest()
 
 

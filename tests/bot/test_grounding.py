@@ -60,6 +60,13 @@ def test_marks_of_the_model_are_never_taken_at_their_word() -> None:
     assert prose.removed == ["Bananas are yellow."]
 
 
+def test_a_name_from_another_sentence_of_the_passage_is_not_put_into_this_one() -> None:
+    text = "Alice approves travel over 500 EUR. Bob approves training courses."
+    hit = Hit("d", "c", "Approvals", (), "/a.md", "en", 1, None, 0, len(text), text, 1.0, 1.0, None)
+    assert support(Claim("Bob approves travel over 500 EUR.", (1,)), [hit], even) is None
+    assert support(Claim("Alice approves travel over 500 EUR.", (1,)), [hit], even) is not None
+
+
 def test_the_same_span_keeps_its_number() -> None:
     prose = GroundedProse([HIT], even)
     list(prose.feed("Breakfast is paid by the company. The company paid breakfast. "))

@@ -159,12 +159,14 @@ def test_a_generation_that_meets_an_objection_does_not_answer_and_is_asked_again
     asked: list[tuple[int, int]] = []
     objections = iter(["it answers worse", ""])
 
-    def objection(former: int, made: int) -> str:
+    def objection(former: int, made: int, _on_progress: object) -> str:
         asked.append((former, made))
         return next(objections)
 
     made = Ingesting(index, InlineParser(), [source], most_removed=0.3, objection=objection)
-    assert "does not answer: it answers worse" in made.run(IngestRequest(), lambda _: None).generation
+    refused = made.run(IngestRequest(), lambda _: None)
+    assert "does not answer: it answers worse" in refused.faults["(new index)"]
+    assert made.run(IngestRequest(watched=True), lambda _: None).faults == {}
     with reading(index.engine) as connection:
         current = generations.current(connection)
     assert current

