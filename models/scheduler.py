@@ -232,7 +232,8 @@ class Scheduler:
             self._finish(active, "length")
 
     def _finish(self, active: _Active, reason: FinishReason) -> None:
-        if text := active.cutter.finish():
+        # what is held back may be the beginning of a stop string: of a cancelled answer that stays unknown
+        if reason != "cancelled" and (text := active.cutter.finish()):
             active.job.channel.put(text)
         usage = TokenUsage(len(active.job.prompt), active.cached, active.made)
         self._end(active, Finished(reason, usage, tuple(active.logprobs)))
