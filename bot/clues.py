@@ -12,12 +12,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from bot.sentences import Unit, units
 from retrieval.documents import Hit
 from retrieval.ranking import emphasis
-from retrieval.search import Likeness
 from retrieval.terms import content_terms, terms
+
+if TYPE_CHECKING:
+    from retrieval.search import Likeness
 
 _ASKS_FOR = tuple(
     # the first that fits counts

@@ -11,12 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from bot.clues import Asked, Clue, clues, read_question
 from retrieval.documents import Hit
 from retrieval.ranking import emphasis, most_words
-from retrieval.search import Likeness
 from retrieval.terms import terms
+
+if TYPE_CHECKING:
+    from retrieval.search import Likeness
 
 VERSION = "2"
 """Of features and weights together: another one makes other scores, and a threshold fitted to these says nothing of those."""

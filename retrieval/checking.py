@@ -18,10 +18,10 @@ from sqlalchemy.exc import DatabaseError
 
 from retrieval import authority, generations, purging, words
 from retrieval.chroma import VectorIndex
-from retrieval.database import reading, sql
+from retrieval.database import reading, slices, sql
 from retrieval.generations import Generation
 from retrieval.prepared import digest, embedded_text
-from retrieval.probing import Unsound, pages, probe, stored_vectors
+from retrieval.probing import Unsound, probe, stored_vectors
 from retrieval.terms import chunk_words
 from retrieval.unread import Unread, unread
 from retrieval.vectors import same, stacked
@@ -259,7 +259,7 @@ def _table_faults(connection: Connection, generation: Generation, table: WordTab
     if live != found:
         lacking, surplus = len(live - found), len(found - live)
         yield Fault("words", f"the words of {shown} lack {lacking} passages and hold {surplus} too many")
-    rows = [row for page in pages(sorted(found)) for row in words.rows_of(connection, table, page)]
+    rows = words.rows_of(connection, table, sorted(found))
     counted = words.Totals(
         len(rows), *(sum(len(getattr(row, part)) for row in rows) for part in ("title", "heading", "body"))
     )
@@ -298,7 +298,7 @@ def _collection_faults(
 ) -> Iterator[Fault]:
     differ = searched = lost = 0
     every = max(1, len(keys) // SEARCHED)
-    for page in pages(keys):
+    for page in slices(keys):
         stored = stored_vectors(connection, generation, page)
         found = index.stored(collection, page)
         differ += sum(key not in found or not same(found[key], vector, TOLERANCE) for key, vector in stored.items())

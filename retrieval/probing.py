@@ -15,17 +15,17 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine
 
 import retrieval
 from retrieval import authority, generations
 from retrieval.chroma import VectorIndex, as_left
-from retrieval.database import reading, sql
+from retrieval.database import reading, slices, sql
 from retrieval.errors import DataFolderError, IndexDamaged
 from retrieval.generations import Generation
 from retrieval.vectors import Vectors, from_bytes, stacked
@@ -43,9 +43,6 @@ REFUSED = 3
 """Exit status of a child that says that it is not Chroma's files that fail; its sentence is its output."""
 _SHOWN = 200
 """Characters of what a child said last."""
-PAGE = 1_000
-"""Vectors in memory at once, twice."""
-_T = TypeVar("_T")
 _log = logging.getLogger(__name__)
 
 
@@ -159,14 +156,8 @@ def discard_quarantined(path: Path) -> None:
             ) from error
 
 
-def pages(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
-    """Values in groups of at most PAGE."""
-    for at in range(0, len(values), PAGE):
-        yield values[at : at + PAGE]
-
-
 def stored_vectors(connection: Connection, generation: Generation, keys: Sequence[str]) -> dict[str, Vectors]:
-    """The authority's vectors of chunks, by key; those it lacks are left out. At most a page of keys."""
+    """The authority's vectors of chunks, by key; those it lacks are left out. At most a slice of keys."""
     statement = sql(
         "SELECT c.key, x.vector FROM chunks c JOIN vectors x"
         " ON x.fingerprint = :f AND x.embedded_sha256 = c.embedded_sha256 WHERE c.key IN :keys",
@@ -195,7 +186,7 @@ def _fill(index: VectorIndex, engine: Engine) -> int:
         for generation in generations.every(connection):
             for reader_set in authority.reader_sets(connection):
                 live = sorted(generations.live_chunks(connection, generation, reader_set).values())
-                for page in pages(live):
+                for page in slices(live):
                     found = stored_vectors(connection, generation, page)
                     if found:
                         index.upsert(generation.collection(reader_set), list(found), stacked(list(found.values())))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from retrieval.database import sql
+from retrieval.database import slices, sql
 from retrieval.terms import ChunkWords
 
 TOKENIZER = "unicode61 remove_diacritics 0 categories 'L* N* M* Co' tokenchars '_.-@/#+:'"
@@ -51,9 +51,6 @@ class Totals:
     title_terms: int
     heading_terms: int
     body_terms: int
-
-
-_IDS_PER_STATEMENT = 500
 
 
 def ensure(connection: Connection, table: WordTable) -> None:
@@ -146,10 +143,9 @@ def rows_of(connection: Connection, table: WordTable, chunks: Sequence[int]) -> 
     found: list[WordRow] = []
     if table not in tables(connection, table.generation):
         return found
-    for at in range(0, len(chunks), _IDS_PER_STATEMENT):
-        ids = ",".join(str(int(chunk)) for chunk in chunks[at : at + _IDS_PER_STATEMENT])
-        statement = f"SELECT rowid, title, heading, body FROM {table.name} WHERE rowid IN ({ids})"
-        found += [_row(row) for row in connection.exec_driver_sql(statement)]
+    statement = sql(f"SELECT rowid, title, heading, body FROM {table.name} WHERE rowid IN :ids", "ids")
+    for some in slices(chunks):
+        found += [_row(row) for row in connection.execute(statement, {"ids": some})]
     return found
 
 
