@@ -271,7 +271,7 @@ def ask_all(kura: Kura, cases: Sequence[Case]) -> dict[str, Answer]:
 def best_sentence(kura: Kura, case: Case) -> str:
     """The answer if it were one sentence, and never refused."""
     found = kura.searcher.search(case.question, principal=local_principal(groups=case.groups), k=PASSAGES)
-    evidence = weigh(case.question, found.hits, found.rarity, 1, likeness=found.likeness)
+    evidence = weigh(case.question, found, 1)
     return "\n".join(one.hit.text[one.start - one.hit.start : one.end - one.hit.start] for one in evidence.spans)
 
 

@@ -99,7 +99,7 @@ def handbook(kura: Kura) -> list[Scored]:
 def score(kura: Kura, question: str, groups: Sequence[str] = ()) -> float:
     """As the assistant scores it."""
     found = kura.searcher.search(question, principal=local_principal(groups=groups), k=PASSAGES)
-    return weigh(question, found.hits, found.rarity, likeness=found.likeness).score
+    return weigh(question, found).score
 
 
 def measure(kura: Kura, asked: Sequence[Scored], questions: int) -> dict[str, float | int | str]:

@@ -45,8 +45,9 @@ from bot.store import ConversationStore, Turn
 from models.engine import EngineState, Waiting
 from retrieval.access import Principal
 from retrieval.documents import Hit
+from retrieval.found import Found
 from retrieval.passages import StoredDocument
-from retrieval.search import Found, Searcher
+from retrieval.search import Searcher
 
 MAX_QUESTION = 4_000
 """Characters; a longer text is a document, not a question."""
@@ -322,11 +323,10 @@ class Assistant:
 
         def work(query: str) -> _Weighed:
             found = self._found(query, principal=principal, k=PASSAGES)
-            evidence = weigh(query, found.hits, found.rarity, likeness=found.likeness)
+            evidence = weigh(query, found)
             if query != recalled.question.text:
-                evidence = followup.focus(
-                    evidence, weigh(recalled.question.text, found.hits, found.rarity), recalled.question.text
-                )
+                alone = weigh(recalled.question.text, replace(found, likeness=None))
+                evidence = followup.focus(evidence, alone, recalled.question.text)
             return _Weighed(recalled, query, found, evidence, self._enough(query))
 
         tried = []

@@ -12,15 +12,12 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from bot.sentences import Unit, units
 from retrieval.documents import Hit
+from retrieval.found import Found
 from retrieval.ranking import emphasis
 from retrieval.terms import content_terms, terms
-
-if TYPE_CHECKING:
-    from retrieval.search import Likeness
 
 _ASKS_FOR = tuple(
     # the first that fits counts
@@ -175,12 +172,12 @@ def read_question(question: str, rarity: Callable[[str], float]) -> Asked:
     )
 
 
-def clues(asked: Asked, hits: Sequence[Hit], likeness: Likeness | None = None) -> list[Clue]:
+def clues(asked: Asked, found: Found) -> list[Clue]:
     """Every unit of every hit, hit by hit, in the order of the text."""
-    best = max((hit.score for hit in hits), default=0.0)
-    read = [_read(asked, hit) for hit in hits]
+    best = max((hit.score for hit in found.hits), default=0.0)
+    read = [_read(asked, hit, found) for hit in found.hits]
     around = [f"{passage.hit.title}\n{text}" for passage in read for text in passage.around]
-    alike = iter(likeness(around) if likeness else [0.0] * len(around))
+    alike = iter(found.likeness(around) if found.likeness else [0.0] * len(around))
     local = _local_rarity(asked, [held for passage in read for held in passage.held])
     return [
         clue
@@ -193,24 +190,34 @@ def clues(asked: Asked, hits: Sequence[Hit], likeness: Likeness | None = None) -
 
 @dataclass(frozen=True, slots=True)
 class _Passage:
-    """A hit with its units, each one's text with its neighbours, its length in terms and the question's terms in it, and
-    the question's terms in title and headings."""
+    """A hit with its units, each one's text with its neighbours, its length in terms and the question's terms in it and in
+    what leads in to it, and the question's terms in title and headings."""
 
     hit: Hit
     units: list[Unit]
     around: list[str]
     lengths: list[int]
     held: list[dict[str, float]]
+    leads: list[dict[str, float]]
     about: dict[str, float]
 
 
-def _read(asked: Asked, hit: Hit) -> _Passage:
+def _read(asked: Asked, hit: Hit, found: Found) -> _Passage:
+    def held(listed: Sequence[str]) -> dict[str, float]:
+        return asked.held(found.read(listed))
+
     pieces = units(hit.text, hit.language)
     listed = [terms(hit.text[unit.start : unit.end]) for unit in pieces]
-    about = asked.held(terms(" \n ".join((hit.title, *hit.heading))))
     edges = zip((*pieces[:1], *pieces), (*pieces[1:], *pieces[-1:]), strict=False)
-    around = [hit.text[before.start : after.end] for before, after in edges]
-    return _Passage(hit, pieces, around, [len(each) for each in listed], [asked.held(each) for each in listed], about)
+    return _Passage(
+        hit,
+        pieces,
+        around=[hit.text[before.start : after.end] for before, after in edges],
+        lengths=[len(each) for each in listed],
+        held=[held(each) for each in listed],
+        leads=[held(terms(hit.text[slice(*unit.context)])) if unit.context else {} for unit in pieces],
+        about=held(terms(" \n ".join((hit.title, *hit.heading)))),
+    )
 
 
 def _local_rarity(asked: Asked, held: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -229,9 +236,7 @@ def _clues_of(
     for number, unit in enumerate(pieces):
         text = hit.text[unit.start : unit.end]
         own = held[number]
-        near = _together(own, about)
-        if unit.context:
-            near = _together(near, asked.held(terms(hit.text[slice(*unit.context)])))
+        near = _together(own, about, read.leads[number])
         before = _together(near, held[number - 1]) if number else near
         after = _together(near, held[number + 1]) if number + 1 < len(pieces) else near
         own_share, near_share = asked.share(own), asked.share(near)

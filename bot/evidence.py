@@ -9,17 +9,14 @@ out of the index; the weights of what an embedder says of the sentences are roun
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from bot.clues import Asked, Clue, clues, read_question
 from retrieval.documents import Hit
+from retrieval.found import Found
 from retrieval.ranking import emphasis, most_words
 from retrieval.terms import terms
-
-if TYPE_CHECKING:
-    from retrieval.search import Likeness
 
 VERSION = "2"
 """Of features and weights together: another one makes other scores, and a threshold fitted to these says nothing of those."""
@@ -86,30 +83,22 @@ class Evidence:
     score: float
 
 
-def weigh(
-    question: str,
-    hits: Sequence[Hit],
-    rarity: Callable[[str], float],
-    at_most: int = 3,
-    *,
-    likeness: Likeness | None = None,
-) -> Evidence:
-    """Choose one to `at_most` units of `hits`, verbatim; neighbours become one span, a table row brings its header row.
+def weigh(question: str, found: Found, at_most: int = 3) -> Evidence:
+    """Choose one to `at_most` units of the hits, verbatim; neighbours become one span, a table row brings its header row.
 
-    `rarity` weighs a term (≥ 0) by how few of the chunks that the asker may read hold it; it is asked for the question's
-    content terms only. `likeness` is asked once, for all units with their neighbours. No hit, or a question without a
-    letter or digit: no span, score 0.
+    `found.rarity` is asked for the question's content terms only, `found.likeness` once, for all units with their
+    neighbours. No hit, or a question without a letter or digit: no span, score 0.
     """
-    asked = read_question(question, rarity)
+    asked = read_question(question, found.rarity)
     if not asked.weights:
         return Evidence((), 0.0)
-    found = clues(asked, hits, likeness)
-    if not found:
+    hints = clues(asked, found)
+    if not hints:
         return Evidence((), 0.0)
-    likelihoods = _likelihoods(found)
-    order = sorted(range(len(found)), key=lambda at: -likelihoods[at])
-    chosen = _choose([(found[at], likelihoods[at]) for at in order], hits, at_most)
-    return Evidence(_spans(chosen, hits), _sureness(asked, found[order[0]], hits, known=likeness is not None))
+    likelihoods = _likelihoods(hints)
+    order = sorted(range(len(hints)), key=lambda at: -likelihoods[at])
+    chosen = _choose([(hints[at], likelihoods[at]) for at in order], found.hits, at_most)
+    return Evidence(_spans(chosen, found.hits), _sureness(asked, hints[order[0]], found))
 
 
 def _likelihoods(found: Sequence[Clue]) -> list[float]:
@@ -120,13 +109,13 @@ def _likelihoods(found: Sequence[Clue]) -> list[float]:
     return [power / total for power in powers]
 
 
-def _sureness(asked: Asked, best: Clue, hits: Sequence[Hit], *, known: bool) -> float:
-    """How likely the best unit answers; `known` says whether its likeness was measured."""
-    hit = hits[best.hit]
+def _sureness(asked: Asked, best: Clue, found: Found) -> float:
+    """How likely the best unit answers."""
+    hit = found.hits[best.hit]
     about = "\n".join((hit.title, *hit.heading))
-    passage = terms(f"{about}\n{hit.text}")
-    unit = terms(f"{about}\n{hit.text[best.unit.start : best.unit.end]}")
-    scores = sorted((each.score for each in hits), reverse=True)
+    passage = found.read(terms(f"{about}\n{hit.text}"))
+    unit = found.read(terms(f"{about}\n{hit.text[best.unit.start : best.unit.end]}"))
+    scores = sorted((each.score for each in found.hits), reverse=True)
     # Grammar proves even less than it finds: emphasis counts twice.
     proof = replace(asked, weights={term: weight * emphasis(term) for term, weight in asked.weights.items()})
     judged = {
@@ -136,7 +125,7 @@ def _sureness(asked: Asked, best: Clue, hits: Sequence[Hit], *, known: bool) -> 
         "words": hit.words / most_words(asked.total),
         "unnamed": asked.unnamed(passage),
         "rival": scores[1] / scores[0] if len(scores) > 1 and scores[0] > 0 else 0.0,
-        "likeness": best.features["likeness"] - UNDECIDED if known else 0.0,
+        "likeness": best.features["likeness"] - UNDECIDED if found.likeness else 0.0,
     }
     return 1 / (1 + math.exp(-SURE_BIAS - sum(weight * judged[name] for name, weight in SURE_WEIGHTS.items())))
 

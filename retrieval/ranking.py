@@ -77,6 +77,10 @@ class Statistics:
         return math.log1p((self.chunks - holding + 0.5) / (holding + 0.5))
 
 
+NOTHING_COUNTED = Statistics(chunks=0, mean_title=0.0, mean_heading=0.0, mean_body=0.0, frequencies={})
+"""Of an index that holds nothing for the asker."""
+
+
 @lru_cache(maxsize=16_384)
 def emphasis(term: str) -> float:
     """How much of a term is matter and not grammar (0..1]."""

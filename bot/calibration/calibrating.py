@@ -198,7 +198,7 @@ class Calibrator:
     ) -> tuple[Evidence, Sequence[Hit]]:
         """As the assistant weighs it, and the hits."""
         found = self._searcher.search(text, principal=principal, k=PASSAGES, without=without)
-        return weigh(text, found.hits, found.rarity, likeness=found.likeness), found.hits
+        return weigh(text, found), found.hits
 
     def _asked(self, made: Made, group: Sequence[str], *, principal: Principal) -> Asked | None:
         """None if search does not find the passage."""

@@ -8,6 +8,7 @@ import pytest
 
 from bot.clues import KIN, Asked, clues, read_question
 from retrieval.documents import Hit
+from retrieval.found import Found, Likeness
 
 
 def asked(question: str) -> Asked:
@@ -19,9 +20,13 @@ def hit(text: str, title: str = "", heading: tuple[str, ...] = (), *, score: flo
     return Hit("d", "c", title, heading, "a.md", language, 1, None, 0, len(text), text, score, 1.0, None)
 
 
+def found(*hits: Hit, likeness: Likeness | None = None) -> Found:
+    return Found(hits, lambda _term: 1.0, likeness)
+
+
 def features(question: str, text: str, title: str = "") -> list[dict[str, float]]:
     """The features of each unit of one hit."""
-    return [dict(clue.features) for clue in clues(asked(question), [hit(text, title)])]
+    return [dict(clue.features) for clue in clues(asked(question), found(hit(text, title)))]
 
 
 @pytest.mark.parametrize(
@@ -120,14 +125,15 @@ def test_what_every_sentence_says_tells_less_than_what_one_says() -> None:
 
 
 def test_clues_come_hit_by_hit_and_the_best_hit_is_the_measure() -> None:
-    found = clues(asked("hotel"), [hit("A hotel. It is far.", score=2.0), hit("No hotel.", score=1.0)])
-    assert [clue.hit for clue in found] == [0, 0, 1]
-    assert [clue.features["relative"] for clue in found] == [1.0, 1.0, 0.5]
-    assert clues(asked("hotel"), []) == []
+    hints = clues(asked("hotel"), found(hit("A hotel. It is far.", score=2.0), hit("No hotel.", score=1.0)))
+    assert [clue.hit for clue in hints] == [0, 0, 1]
+    assert [clue.features["relative"] for clue in hints] == [1.0, 1.0, 0.5]
+    assert clues(asked("hotel"), found()) == []
 
 
 def test_scores_below_zero_count_as_nothing() -> None:
-    assert [clue.features["relative"] for clue in clues(asked("hotel"), [hit("A hotel.", score=-1.0)])] == [0.0]
+    hints = clues(asked("hotel"), found(hit("A hotel.", score=-1.0)))
+    assert [clue.features["relative"] for clue in hints] == [0.0]
 
 
 def test_a_kanji_of_the_question_counts_in_another_word_too() -> None:
@@ -144,6 +150,7 @@ def test_likeness_is_measured_of_each_unit_with_its_neighbours_below_the_title()
         seen.extend(texts)
         return [float(number) for number in range(len(texts))]
 
-    found = clues(asked("Who books?"), [hit("One. Two. Three.", "Title"), hit("Four.", "Other")], likeness)
+    hits = (hit("One. Two. Three.", "Title"), hit("Four.", "Other"))
+    hints = clues(asked("Who books?"), found(*hits, likeness=likeness))
     assert seen == ["Title\nOne. Two.", "Title\nOne. Two. Three.", "Title\nTwo. Three.", "Other\nFour."]
-    assert [clue.features["likeness"] for clue in found] == [0.0, 1.0, 2.0, 3.0]
+    assert [clue.features["likeness"] for clue in hints] == [0.0, 1.0, 2.0, 3.0]

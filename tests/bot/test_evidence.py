@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from bot.evidence import ENOUGH, Evidence, weigh
 from retrieval.documents import Hit
-from retrieval.ranking import Candidate, Statistics, fuse, score
+from retrieval.found import Found
+from retrieval.ranking import NOTHING_COUNTED, Candidate, Statistics, fuse, score
 from retrieval.terms import content_terms, terms
 
 HANDBOOK = (
@@ -28,7 +30,7 @@ HANDBOOK = (
 PASSAGE = st.text(min_size=1, max_size=60) | st.sampled_from([text for _, text in HANDBOOK])
 
 
-def search(question: str, texts: Sequence[tuple[str, str]] = HANDBOOK) -> tuple[list[Hit], Statistics]:
+def search(question: str, texts: Sequence[tuple[str, str]] = HANDBOOK) -> Found:
     """A search over a few texts; each is a document that begins at offset 100."""
     passages = [Candidate(terms(title), (), terms(text)) for title, text in texts]
     query = content_terms(question)
@@ -42,12 +44,11 @@ def search(question: str, texts: Sequence[tuple[str, str]] = HANDBOOK) -> tuple[
         language = "en" if text.isascii() else "ja"
         place = (f"d{at}", f"d{at}c", title, (), f"{at}.md", language, 1, None, 100, 100 + len(text), text)
         hits.append(Hit(*place, score=value, words=words[at], similarity=None))
-    return hits, statistics
+    return Found(tuple(hits), statistics.rarity)
 
 
 def ask(question: str, at_most: int = 3) -> Evidence:
-    hits, statistics = search(question)
-    return weigh(question, hits, statistics.rarity, at_most)
+    return weigh(question, search(question), at_most)
 
 
 def quotes(evidence: Evidence) -> list[str]:
@@ -100,20 +101,18 @@ def test_neighbours_become_one_span_and_offsets_are_the_document_s() -> None:
 
 
 def test_no_hit_and_no_word_are_no_evidence() -> None:
-    hits, statistics = search("hotel")
-    assert weigh("hotel", [], statistics.rarity) == Evidence((), 0.0)
-    assert weigh("???", hits, statistics.rarity) == Evidence((), 0.0)
+    found = search("hotel")
+    assert weigh("hotel", replace(found, hits=())) == Evidence((), 0.0)
+    assert weigh("???", found) == Evidence((), 0.0)
 
 
 def test_hits_without_a_unit_are_no_evidence() -> None:
-    hits, statistics = search("hotel", [("Hotel", "# Hotel")])
-    assert weigh("hotel", hits, statistics.rarity).spans == ()
+    assert weigh("hotel", search("hotel", [("Hotel", "# Hotel")])).spans == ()
 
 
 def test_the_same_words_twice_are_quoted_once() -> None:
     twice = [("A", "The hotel cap is 180 EUR."), ("B", "The hotel cap is 180 EUR.")]
-    hits, statistics = search("hotel cap", twice)
-    assert len(weigh("hotel cap", hits, statistics.rarity).spans) == 1
+    assert len(weigh("hotel cap", search("hotel cap", twice)).spans) == 1
 
 
 @given(
@@ -124,8 +123,8 @@ def test_the_same_words_twice_are_quoted_once() -> None:
 def test_spans_lie_within_their_hits_never_overlap_and_scores_are_shares(
     question: str, texts: list[tuple[str, str]], at_most: int
 ) -> None:
-    hits, statistics = search(question, texts) if texts else ([], Statistics(0, 0, 0, 0, {}))
-    evidence = weigh(question, hits, statistics.rarity, at_most)
+    found = search(question, texts) if texts else Found((), NOTHING_COUNTED.rarity)
+    evidence = weigh(question, found, at_most)
     assert 0 <= evidence.score <= 1
     assert not math.isnan(evidence.score)
     assert len(evidence.spans) <= 2 * at_most
@@ -138,22 +137,20 @@ def test_spans_lie_within_their_hits_never_overlap_and_scores_are_shares(
 
 
 def test_a_number_followed_by_hyphens_is_read_in_no_time() -> None:
-    hits, statistics = search(
-        "How many nations signed?", [("Treaty", "In 1" + "-" * 600 + " nations. Nine big nations signed.")]
-    )
-    (span,) = weigh("How many nations signed?", hits, statistics.rarity, 1).spans
+    found = search("How many nations signed?", [("Treaty", "In 1" + "-" * 600 + " nations. Nine big nations signed.")])
+    (span,) = weigh("How many nations signed?", found, 1).spans
     assert span.hit.text[span.start - 100 : span.end - 100] == "Nine big nations signed."
 
 
 def test_where_words_do_not_decide_likeness_does_and_it_makes_surer() -> None:
-    hits, statistics = search(
+    found = search(
         "canteen hours", [("Canteen", "It is on floor 2. Tea is free. It closes at two. Enter by the yard.")]
     )
 
     def likeness(texts: Sequence[str]) -> list[float]:
         return [0.9 if "floor 2. Tea is free. It" in text else 0.1 for text in texts]
 
-    near = weigh("canteen hours", hits, statistics.rarity, 1, likeness=likeness)
-    far = weigh("canteen hours", hits, statistics.rarity, 1, likeness=lambda texts: [0.0] * len(texts))
+    near = weigh("canteen hours", replace(found, likeness=likeness), 1)
+    far = weigh("canteen hours", replace(found, likeness=lambda texts: [0.0] * len(texts)), 1)
     assert quotes(near) == ["Tea is free."]
-    assert near.score > weigh("canteen hours", hits, statistics.rarity, 1).score > far.score
+    assert near.score > weigh("canteen hours", found, 1).score > far.score

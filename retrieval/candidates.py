@@ -1,0 +1,143 @@
+"""One snapshot of what a principal may read, for one question: candidates from both sides, one order, their texts.
+
+Only the word tables and Chroma collections that the principal may read are opened; counts and rarities come from those
+alone, so that what may not be seen changes nothing, not even a score. Terms and a vector come in: it knows no question and
+no embedder, nor what is made of the hits.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from itertools import chain
+
+from sqlalchemy import Connection
+
+from retrieval import passages, words
+from retrieval.access import Principal
+from retrieval.chroma import VectorIndex
+from retrieval.documents import Hit
+from retrieval.generations import Generation
+from retrieval.passages import StoredChunk
+from retrieval.ranking import Statistics, fuse, score
+from retrieval.vectors import Vectors
+from retrieval.words import WordTable
+
+WORD_CANDIDATES = 200
+"""Chunks that each word table hands to the ranking."""
+VECTOR_CANDIDATES = 50
+"""Chunks that each Chroma collection hands to the ranking, before those are dropped that are not live."""
+
+
+class Snapshot:
+    """What `principal` may read of a generation, as one read transaction (`connection`) sees it.
+
+    The documents `without` (ids) are as if not there.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        vectors: VectorIndex,
+        generation: Generation,
+        *,
+        principal: Principal,
+        without: Collection[str] = (),
+    ) -> None:
+        self._connection = connection
+        self._vectors = vectors
+        self._generation = generation
+        self._readable = passages.readable(connection, principal=principal)
+        self._tables = [table for table in words.tables(connection, generation.id) if table.readers in self._readable]
+        self._hidden = passages.chunks_of(connection, without, generation=generation.id, readable=self._readable)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to search."""
+        return not any(words.totals(self._connection, table).chunks for table in self._tables)
+
+    def statistics(self, query: Sequence[str]) -> Statistics:
+        """Counts over all that may be read, for the terms of a query."""
+        totals = [words.totals(self._connection, table) for table in self._tables]
+        unseen = [row for table in self._tables for row in self._rows(table, [*self._hidden.values()])]
+        chunks = sum(one.chunks for one in totals) - len(unseen)
+        frequencies: Counter[str] = Counter()
+        for table in self._tables:
+            frequencies.update(words.frequencies(self._connection, table, query))
+        asked = set(query)
+        for row in unseen:
+            frequencies.subtract(asked.intersection(chain(row.title, row.heading, row.body)))
+
+        def mean(lengths: Iterable[int], lost: Iterable[int]) -> float:
+            return (sum(lengths) - sum(lost)) / max(chunks, 1)
+
+        return Statistics(
+            chunks=chunks,
+            mean_title=mean((one.title_terms for one in totals), (len(row.title) for row in unseen)),
+            mean_heading=mean((one.heading_terms for one in totals), (len(row.heading) for row in unseen)),
+            mean_body=mean((one.body_terms for one in totals), (len(row.body) for row in unseen)),
+            frequencies=frequencies,
+        )
+
+    def hits(
+        self, query: Sequence[str], vector: Vectors, statistics: Statistics, *, weight: float, k: int
+    ) -> tuple[Hit, ...]:
+        """The `k` best chunks, best first, for terms and a vector (shape (1, dimensions)); `weight` is that of the vectors."""
+        # 1. Candidates, from both sides.
+        passed_over = {*self._hidden.values()}
+        rows = {
+            row.chunk: row
+            for table in self._tables
+            for row in words.candidates(self._connection, table, query, WORD_CANDIDATES + len(passed_over))
+            if row.chunk not in passed_over
+        }
+        near = self._near(vector)
+        missing = [chunk for chunk in near if chunk not in rows]
+        rows |= {row.chunk: row for table in self._tables for row in self._rows(table, missing)}
+        # 2. One order.
+        by_words = {chunk: score(query, row, statistics) for chunk, row in rows.items()}
+        order = fuse(by_words, near, weight=weight)[:k]
+        # 3. Their texts.
+        found = passages.chunks(
+            self._connection, generation=self._generation.id, readable=self._readable, ids=[id_ for id_, _ in order]
+        )
+        stored = {chunk.id: chunk for chunk in found}
+        return tuple(_hit(stored[id_], value, by_words[id_], near.get(id_)) for id_, value in order if id_ in stored)
+
+    def _rows(self, table: WordTable, chunks: Sequence[int]) -> list[words.WordRow]:
+        return words.rows_of(self._connection, table, chunks)
+
+    def _near(self, vector: Vectors) -> dict[int, float]:
+        """Cosine similarity of the nearest live chunks, by internal id."""
+        similarities: dict[str, float] = {}
+        for reader_set in self._readable:
+            found = self._vectors.query(
+                self._generation.collection(reader_set), vector, VECTOR_CANDIDATES + len(self._hidden)
+            )
+            similarities |= [hit for hit in found if hit[0] not in self._hidden][:VECTOR_CANDIDATES]
+        live = passages.chunk_numbers(
+            self._connection, generation=self._generation.id, readable=self._readable, keys=list(similarities)
+        )
+        return {chunk: similarities[key] for key, chunk in live.items()}
+
+
+def _hit(chunk: StoredChunk, score: float, words: float, similarity: float | None) -> Hit:
+    return Hit(
+        document_id=chunk.document_id,
+        chunk_id=chunk.key,
+        title=chunk.title,
+        heading=chunk.heading,
+        address=chunk.address,
+        language=chunk.language,
+        line=chunk.line,
+        page=chunk.page,
+        start=chunk.start,
+        end=chunk.end,
+        text=chunk.text,
+        score=score,
+        words=words,
+        similarity=similarity,
+        source_kind=chunk.source_kind,
+        source_version=chunk.source_version,
+        source=chunk.source,
+    )
