@@ -26,8 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.answers import Answer, Done, Question, Refused
-from bot.assistant import PASSAGES
 from bot.evidence import weigh
+from bot.finding import PASSAGES
 from bot.identity import local_principal
 from bot.ingesting import IngestRequest
 from bot.settings import load

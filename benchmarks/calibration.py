@@ -23,11 +23,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.answers import EXAMPLES, write_articles
-from bot.assistant import PASSAGES
 from bot.calibration.calibrating import Calibrator
 from bot.calibration.errors import CannotCalibrate
 from bot.calibration.fitting import fit
 from bot.evidence import ENOUGH, weigh
+from bot.finding import PASSAGES
 from bot.identity import local_principal
 from bot.ingesting import IngestRequest
 from bot.settings import load

@@ -14,13 +14,13 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from bot.assistant import PASSAGES
 from bot.calibration.errors import CannotCalibrate
 from bot.calibration.fitting import Fit, fit
 from bot.calibration.foreign import FOREIGN
 from bot.calibration.making import Made, Maker, Writer, in_turn, title_groups
 from bot.calibration.storing import Calibration, Pins, pins_of
 from bot.evidence import ENOUGH, Evidence, Span, weigh
+from bot.finding import PASSAGES
 from bot.identity import local_principal
 from retrieval import authority, passages
 from retrieval.access import Principal

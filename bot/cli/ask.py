@@ -79,9 +79,9 @@ def search(
     config: Config = None,
 ) -> None:
     """Find passages, best first, without answering."""
-    from bot.assistant import as_they_are
     from bot.identity import local_principal
     from bot.payloads import search_payload
+    from bot.standing import as_they_are
     from bot.wiring import open_kura
 
     _one_of(question, jsonl)

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from bot.answers import Answer, Done, Event, Question, Refused
-from bot.assistant import Assistant, Freshness
+from bot.assistant import Assistant
 from bot.bridge import Bridge
 from bot.generating import AnswerModel
+from bot.standing import Freshness
 from bot.store import ConversationStore
 from ingest.fakes import InlineParser
 from ingest.folders import Folders

@@ -1,0 +1,100 @@
+"""From a question to the evidence for it: what its thread adds, what is searched for, what the passages found say.
+
+The steps of the assistant before anybody writes. Knows no front end, no style of answer and no language model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from bot import followup
+from bot.answers import Question
+from bot.bridge import Bridge
+from bot.evidence import Evidence, weigh
+from bot.standing import Freshness
+from bot.store import ConversationStore, Turn
+from retrieval.access import Principal
+from retrieval.found import Found
+from retrieval.search import Searcher
+
+PASSAGES = 10
+"""Hits the answer is looked for in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recalled:
+    """A question with the turns before it, and what to search for, in the order of trying."""
+
+    question: Question
+    history: tuple[Turn, ...]
+    queries: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """What was searched for, what was found, and what it says."""
+
+    recalled: Recalled
+    query: str
+    found: Found
+    evidence: Evidence
+    enough: float
+    """From which score on the evidence is sufficient."""
+
+    @property
+    def sufficient(self) -> bool:
+        """Whether the passages hold the answer."""
+        return self.evidence.score >= self.enough and bool(self.evidence.spans)
+
+
+class Finder:
+    """Finds what the principal of a question may read on it; the arguments are the assistant's."""
+
+    def __init__(
+        self,
+        *,
+        searcher: Searcher,
+        store: ConversationStore,
+        bridge: Bridge,
+        freshness: Freshness | None,
+        enough: Callable[[str], float],
+    ) -> None:
+        self._searcher = searcher
+        self._store = store
+        self._bridge = bridge
+        self._freshness = freshness
+        self._enough = enough
+
+    async def recall(self, question: Question) -> Recalled:
+        """What was said before in the question's thread, and what to search for."""
+        history: Sequence[Turn] = ()
+        if question.thread:
+            history = await self._bridge.run(lambda: self._store.history(question.thread, principal=question.principal))
+        return Recalled(question, tuple(history), tuple(followup.queries(question.text, history)))
+
+    async def weigh(self, recalled: Recalled) -> Weighed:
+        """Try each query; the first with sufficient evidence counts, else the first."""
+        principal = recalled.question.principal
+
+        def work(query: str) -> Weighed:
+            found = self._found(query, principal=principal, k=PASSAGES)
+            evidence = weigh(query, found)
+            if query != recalled.question.text:
+                alone = weigh(recalled.question.text, replace(found, likeness=None))
+                evidence = followup.focus(evidence, alone, recalled.question.text)
+            return Weighed(recalled, query, found, evidence, self._enough(query))
+
+        tried = []
+        for query in recalled.queries:
+            weighed = await self._bridge.run(partial(work, query))
+            if weighed.sufficient:
+                return weighed
+            tried.append(weighed)
+        return tried[0]
+
+    def _found(self, query: str, *, principal: Principal, k: int) -> Found:
+        """What a search finds, without documents whose files are gone."""
+        found = self._searcher.search(query, principal=principal, k=k)
+        return replace(found, hits=tuple(self._freshness.standing(found.hits))) if self._freshness else found
