@@ -54,6 +54,12 @@ def readable(connection: Connection, *, principal: Principal) -> ReaderSets:
     return {id_: readers for id_, readers in reader_sets(connection).items() if principal.may_read(readers)}
 
 
+_FROM_CHUNKS = (
+    "chunks c CROSS JOIN versions v ON v.id = c.version_id"
+    " CROSS JOIN live l ON l.version_id = v.id AND l.generation_id = :generation"
+    " CROSS JOIN documents d ON d.id = l.document_id"
+)
+"""What is live, looked up from a few chunks: left to itself, SQLite begins with all that is live, a hundred times slower."""
 _LIVE = "live l JOIN versions v ON v.id = l.version_id JOIN documents d ON d.id = l.document_id AND l.generation_id = :generation"
 _KIND = "(SELECT kind FROM sources WHERE id = d.source_id) AS source_kind"
 _CHUNK = (
@@ -73,8 +79,7 @@ def chunks(
 ) -> list[StoredChunk]:
     """The live chunks with one of these ids or keys that may be read, in no order."""
     statement = sql(
-        f"SELECT {_CHUNK} FROM {_LIVE} JOIN chunks c ON c.version_id = v.id"
-        " WHERE d.reader_set_id IN :sets AND (c.id IN :ids OR c.key IN :keys)",
+        f"SELECT {_CHUNK} FROM {_FROM_CHUNKS} WHERE d.reader_set_id IN :sets AND (c.id IN :ids OR c.key IN :keys)",
         *("sets", "ids", "keys"),
     )
     values = {"generation": generation, "sets": list(readable), "ids": list(ids), "keys": list(keys)}
@@ -87,8 +92,7 @@ def chunk_numbers(
 ) -> dict[str, int]:
     """The internal id of each live chunk with one of these keys that may be read."""
     statement = sql(
-        f"SELECT c.key, c.id FROM {_LIVE} JOIN chunks c ON c.version_id = v.id"
-        " WHERE d.reader_set_id IN :sets AND c.key IN :keys",
+        f"SELECT c.key, c.id FROM {_FROM_CHUNKS} WHERE d.reader_set_id IN :sets AND c.key IN :keys",
         *("sets", "keys"),
     )
     values = {"generation": generation, "sets": list(readable), "keys": list(keys)}
