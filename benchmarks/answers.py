@@ -1,57 +1,47 @@
-"""Retrieval, answers and refusals of the starter models on a question set, and the same of two plain baselines.
+"""Retrieval, answers, refusals and updates of the starter models on a question set, with plain baselines beside them.
 
     python -m benchmarks.answers --data DIR [--limit N] [--json FILE]
     python -m benchmarks.answers --handbook [--json FILE]
 
-DIR holds `documents.json` = [{"title", "paragraphs": [text, ...]}] and `questions.jsonl`, one {"id", "question", "answers",
-"title", "paragraph"} a line. Each article becomes a Markdown file, the folder is ingested, every question is asked through
-the assistant as any front end asks it. Then half of the articles are deleted, the folder is ingested again, and every
-question is asked once more: those of the deleted half must be refused, and no deleted article may be cited.
+DIR as in `benchmarks/question_sets.py`. Each article becomes a Markdown file, the folder is ingested, every question is
+asked through the assistant as any front end asks it. Then the answers in some paragraphs are replaced, the folder is ingested
+again, and those questions are asked once more: no quote may show the former text. Last, half of the articles are deleted, and
+every question is asked again: those of the deleted half must be refused, and no deleted article may be cited.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import json
 import os
 import random
+import re
 import statistics
 import sys
 import tempfile
 import time
-import unicodedata
+from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from bot.answers import Answer, Done, Question, Refused
+from benchmarks.question_sets import Case, ask_all, holds, ingest, plain, rank, share, write_articles, write_handbook
+from bot import quoting
+from bot.answers import Answer
 from bot.evidence import weigh
 from bot.finding import PASSAGES
 from bot.identity import local_principal
-from bot.ingesting import IngestRequest
 from bot.settings import load
 from bot.wiring import Kura, open_kura
 from retrieval import generations, passages, words
-from retrieval.access import Readers
 from retrieval.database import reading
-from retrieval.documents import Hit
 from retrieval.terms import content_terms
 from retrieval.vectors import as_vectors
 
-EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """A question, what an answer must hold, and the file and span (None: unknown) of the paragraph that holds it."""
-
-    id: str
-    question: str
-    answers: tuple[str, ...]
-    file: Path | None
-    span: tuple[int, int] | None
-    groups: tuple[str, ...] = ()
+ROUNDS = 3
+"""Of changing one answer in each article."""
+_MARK = re.compile(r"\[\d+\]")
+Report = dict[str, float | int]
+Misses = dict[str, list[str]]
 
 
 def main() -> int:
@@ -63,99 +53,61 @@ def main() -> int:
     arguments = parser.parse_args()
     if (arguments.data is None) == (not arguments.handbook):
         parser.error("give either --data DIR or --handbook")
+    report: Report = {}
+    misses: Misses = {}
     with tempfile.TemporaryDirectory(prefix="kura-benchmark-") as work:
         folder = Path(work)
-        if arguments.handbook:
-            report, misses = measure_handbook(folder)
-        else:
-            report, misses = measure_set(arguments.data, folder, arguments.limit)
+        with open_kura(load(overrides={"data_dir": folder / "data"}), holder="benchmark") as kura:
+            if arguments.handbook:
+                measure_handbook(kura, report, misses)
+            else:
+                measure_set(kura, arguments.data, folder / "docs", arguments.limit, report, misses)
     for name, value in report.items():
-        print(f"{name:<58} {value:.3f}" if isinstance(value, float) else f"{name:<58} {value}")
+        print(f"{name:<62} {value:.3f}" if isinstance(value, float) else f"{name:<62} {value}")
     if arguments.json:
         arguments.json.write_text(json.dumps({"report": report, "misses": misses}, ensure_ascii=False, indent=1))
     return 0
 
 
-def measure_set(data: Path, work: Path, limit: int) -> tuple[dict[str, float | int], dict[str, list[str]]]:
+def measure_set(kura: Kura, data: Path, docs: Path, limit: int, report: Report, misses: Misses) -> None:
     """Measure on a public question set."""
-    docs = work / "docs"
     cases = write_articles(data, docs)
     if limit:
         cases = cases[:: max(1, len(cases) // limit)][:limit]
-    report: dict[str, float | int] = {"questions": len(cases)}
-    misses: dict[str, list[str]] = {}
-    with open_kura(load(overrides={"data_dir": work / "data"}), holder="benchmark") as kura:
-        started = time.perf_counter()
-        ingest(kura, docs, "all")
-        with reading(kura.index.engine) as connection:
-            generation = generations.current(connection)
-            chunks = generations.counts(connection, generation)[1] if generation else 0
-        report |= {"passages": chunks, "ingest seconds": time.perf_counter() - started}
-        measure_retrieval(kura, cases, report)
-        measure_answers(kura, cases, report, misses)
-        # Half of the articles vanish.
-        files = sorted({case.file for case in cases if case.file})
-        random.Random(1).shuffle(files)  # noqa: S311 - a fixed seed: the same half each time
-        left_out = set(files[: len(files) // 2])
-        for file in left_out:
-            file.unlink()
-        ingest(kura, docs, "all")
-        measure_refusals(kura, [(case, case.file in left_out) for case in cases], report, misses)
-    return report, misses
+    report["questions"] = len(cases)
+    started = time.perf_counter()
+    ingest(kura, docs, "all")
+    with reading(kura.index.engine) as connection:
+        generation = generations.current(connection)
+        report["passages"] = generations.counts(connection, generation)[1] if generation else 0
+    report["ingest seconds"] = time.perf_counter() - started
+    measure_retrieval(kura, cases, report)
+    measure_answers(kura, cases, report, misses)
+    measure_updates(kura, docs, cases, report)
+    # Half of the articles vanish.
+    files = sorted({case.file for case in cases if case.file})
+    random.Random(1).shuffle(files)  # noqa: S311 - a fixed seed: the same half each time
+    left_out = set(files[: len(files) // 2])
+    for file in left_out:
+        file.unlink()
+    ingest(kura, docs, "all")
+    measure_refusals(kura, [(case, case.file in left_out) for case in cases], report, misses)
 
 
-def measure_handbook(work: Path) -> tuple[dict[str, float | int], dict[str, list[str]]]:
+def measure_handbook(kura: Kura, report: Report, misses: Misses) -> None:
     """Measure on the example handbook and its questions."""
-    cases: list[Case] = []
-    must_refuse: dict[str, bool] = {}
-    for line in (EXAMPLES / "questions.jsonl").read_text(encoding="utf-8").splitlines():
-        one = json.loads(line)
-        file = EXAMPLES / "handbook" / one["document"] if one["document"] else None
-        cases.append(Case(one["id"], one["question"], tuple(one["answers"]), file, None, tuple(one["groups"])))
-        must_refuse[one["id"]] = one["refuse"]
-    report: dict[str, float | int] = {"questions": len(cases)}
-    misses: dict[str, list[str]] = {}
-    with open_kura(load(overrides={"data_dir": work / "data"}), holder="benchmark") as kura:
-        ingest(kura, EXAMPLES / "handbook" / "people-team", "hr")
-        ingest(kura, EXAMPLES / "handbook" / "company", "all")
-        answerable = [case for case in cases if not must_refuse[case.id]]
-        measure_retrieval(kura, answerable, report)
-        measure_answers(kura, answerable, report, misses)
-        measure_refusals(kura, [(case, must_refuse[case.id]) for case in cases], report, misses)
-    return report, misses
-
-
-def ingest(kura: Kura, folder: Path, group: str) -> None:
-    request = IngestRequest(paths=(folder,), readers=Readers(frozenset({group})), confirmed=True)
-    report = kura.ingest(request, lambda _: None)
-    if report.faults:
-        raise SystemExit(f"{folder} could not be ingested: {report['faults']}")
-
-
-def write_articles(data: Path, folder: Path) -> list[Case]:
-    """One Markdown file an article, its title as the heading, a paragraph a block; returns the questions."""
-    folder.mkdir(parents=True)
-    places: dict[tuple[str, int], tuple[Path, tuple[int, int]]] = {}
-    for number, article in enumerate(json.loads((data / "documents.json").read_text(encoding="utf-8"))):
-        file = folder / f"{number:04d}.md"
-        text = f"# {article['title']}\n"
-        for index, paragraph in enumerate(article["paragraphs"]):
-            text += "\n"
-            places[article["title"], index] = (file, (len(text), len(text) + len(paragraph)))
-            text += paragraph + "\n"
-        file.write_text(text, encoding="utf-8", newline="\n")
-    cases = []
-    for line in (data / "questions.jsonl").read_text(encoding="utf-8").splitlines():
-        one = json.loads(line)
-        file, span = places[one["title"], one["paragraph"]]
-        cases.append(Case(str(one["id"]), one["question"], tuple(one["answers"]), file, span))
-    return cases
+    asked = write_handbook(kura)
+    report["questions"] = len(asked)
+    answerable = [case for case, must_refuse in asked if not must_refuse]
+    measure_retrieval(kura, answerable, report)
+    measure_answers(kura, answerable, report, misses)
+    measure_refusals(kura, asked, report, misses)
 
 
 # --- retrieval -------------------------------------------------------------------------------------------------------
 
 
-def measure_retrieval(kura: Kura, cases: Sequence[Case], report: dict[str, float | int]) -> None:
+def measure_retrieval(kura: Kura, cases: Sequence[Case], report: Report) -> None:
     """hit@1 and hit@5 of the gold paragraph (or document): ours, FTS5's own order, and vectors alone."""
     ranks: dict[str, list[int | None]] = {"kura": [], "baseline: FTS5 bm25 alone": [], "baseline: vectors alone": []}
     times = []
@@ -171,19 +123,6 @@ def measure_retrieval(kura: Kura, cases: Sequence[Case], report: dict[str, float
         report[f"hit@5, {name}"] = share([at is not None and at < 5 for at in found_at])
     report["search ms, median"] = statistics.median(times)
     report["search ms, p95"] = statistics.quantiles(times, n=20)[-1]
-
-
-def rank(hits: Sequence[Hit | passages.StoredChunk], case: Case) -> int | None:
-    """The place (from 0) of the first passage that holds at least half of the gold paragraph, or is of the gold document."""
-    for place, hit in enumerate(hits):
-        if hit.address != str(case.file):
-            continue
-        if case.span is None:
-            return place
-        start, end = case.span
-        if min(hit.end, end) - max(hit.start, start) >= (end - start) / 2:
-            return place
-    return None
 
 
 def words_alone(kura: Kura, case: Case) -> list[passages.StoredChunk]:
@@ -214,33 +153,105 @@ def vectors_alone(kura: Kura, case: Case) -> list[passages.StoredChunk]:
 # --- answers and refusals --------------------------------------------------------------------------------------------
 
 
-def measure_answers(
-    kura: Kura, cases: Sequence[Case], report: dict[str, float | int], misses: dict[str, list[str]]
-) -> None:
+def measure_answers(kura: Kura, cases: Sequence[Case], report: Report, misses: Misses) -> None:
     """Share of answers, and of citations, that hold an accepted string; every quote is checked against the stored text."""
     answers = ask_all(kura, cases)
     held = {case.id: holds([answers[case.id].text], case) for case in cases}
     cited = {case.id: holds([c.quote for c in answers[case.id].citations], case) for case in cases}
     report["answer holds an accepted string"] = share(list(held.values()))
-    report["the likeliest sentence alone holds one"] = share(
+    report["... and a citation holds it too"] = share(list(cited.values()))
+    report["one sentence alone holds one, never refused"] = share(
         [holds([best_sentence(kura, case)], case) for case in cases]
     )
-    report["... and its citation holds it too"] = share(list(cited.values()))
     report["... baseline: the best passage's first three lines"] = share(
         [holds([baseline(kura, case)], case) for case in cases]
     )
     report["refused although the document is there"] = share([answers[case.id].refused for case in cases])
     report["citations an answer, mean"] = statistics.mean(len(answers[case.id].citations) for case in cases)
+    report["characters an answer, mean"] = statistics.mean(len(answer.text) for answer in answers.values())
     report["quotes that differ from the stored text"] = wrong_quotes(kura, cases, answers)
+    report["answers that say what no citation does"] = sum(
+        unquoted(answer) for answer in answers.values() if not answer.refused
+    )
     times = [answer.timings.total_ms for answer in answers.values()]
     report["ask ms, median"] = statistics.median(times)
     report["ask ms, p95"] = statistics.quantiles(times, n=20)[-1]
     misses["answers"] = [f"{case.id} {case.question} {answers[case.id].text}" for case in cases if not held[case.id]]
 
 
-def measure_refusals(
-    kura: Kura, asked: Sequence[tuple[Case, bool]], report: dict[str, float | int], misses: dict[str, list[str]]
-) -> None:
+def best_sentence(kura: Kura, case: Case) -> str:
+    """The answer if it were one sentence, and never refused."""
+    found = kura.searcher.search(case.question, principal=local_principal(groups=case.groups), k=PASSAGES)
+    pieces, _ = quoting.compose(weigh(case.question, found, 1).spans)
+    return "".join(pieces)
+
+
+def baseline(kura: Kura, case: Case) -> str:
+    """What a plain search box would show."""
+    found = words_alone(kura, case)
+    return "\n".join(found[0].text.splitlines()[:3])[:400] if found else ""
+
+
+def wrong_quotes(kura: Kura, cases: Sequence[Case], answers: dict[str, Answer]) -> int:
+    """How many quotes are not, letter for letter, what is stored at their place."""
+    wrong = 0
+    for case in cases:
+        for citation in answers[case.id].citations:
+            document = kura.searcher.document(citation.document_id, principal=local_principal(groups=case.groups))
+            wrong += document.text[citation.start : citation.end] != citation.quote
+    return wrong
+
+
+def unquoted(answer: Answer) -> bool:
+    """Whether anything of a quoting answer stands in none of its citations."""
+    left = _MARK.sub("", answer.text)
+    for quote in sorted((one.quote for one in answer.citations), key=len, reverse=True):
+        left = left.replace(quote, "")
+    return bool(plain(left))
+
+
+# --- what is not so any more ------------------------------------------------------------------------------------------
+
+
+def measure_updates(kura: Kura, docs: Path, cases: Sequence[Case], report: Report) -> None:
+    """Replace an answer in each article, ingest, and ask for it: nothing may be quoted that the file does not say now."""
+    of_file: defaultdict[Path, list[Case]] = defaultdict(list)
+    for case in cases:
+        if case.file:
+            of_file[case.file].append(case)
+    stale, told = [], []
+    for number in range(ROUNDS):
+        # 1. One answer in each article becomes another.
+        former = {file: file.read_text(encoding="utf-8") for file in of_file}
+        asked = [here[number * len(here) // ROUNDS] for here in of_file.values()]
+        asked = [case for case in asked if case.file and case.answers[0] in former[case.file]]
+        for case in asked:
+            text = former[case.file].replace(case.answers[0], other(case.answers[0]))
+            case.file.write_text(text, encoding="utf-8", newline="\n")
+        ingest(kura, docs, "all")
+        # 2. What is said of it now.
+        answers = ask_all(kura, asked)
+        now = {str(file): file.read_text(encoding="utf-8") for file in of_file}
+        for case in asked:
+            answer = answers[case.id]
+            stale.append(any(one.quote not in now[one.address] for one in answer.citations))
+            told.append(plain(other(case.answers[0])) in plain(answer.text))
+        for file, text in former.items():
+            file.write_text(text, encoding="utf-8", newline="\n")
+    ingest(kura, docs, "all")
+    report["answers changed in their documents"] = len(stale)
+    report["... quotes of the former text"] = sum(stale)
+    report["... answers that hold the new text"] = share(told)
+
+
+def other(answer: str) -> str:
+    """Another answer of the same kind: other digits, or a name that nobody has."""
+    if re.search("[0-9]", answer):
+        return re.sub("[0-9]", lambda digit: str((int(digit[0]) + 3) % 10), answer)
+    return "Zorvane Quill" if answer.isascii() else "ゾルヴァネ堂"
+
+
+def measure_refusals(kura: Kura, asked: Sequence[tuple[Case, bool]], report: Report, misses: Misses) -> None:
     """Refusal accuracy where some questions must be refused, and citations of documents that are not there any more."""
     answers = ask_all(kura, [case for case, _ in asked])
     right = {case.id: answers[case.id].refused == must for case, must in asked}
@@ -252,56 +263,6 @@ def measure_refusals(
     misses["refusals"] = [
         f"{case.id} {case.question} {answers[case.id].text}" for case, _ in asked if not right[case.id]
     ]
-
-
-def ask_all(kura: Kura, cases: Sequence[Case]) -> dict[str, Answer]:
-    async def run() -> dict[str, Answer]:
-        answers: dict[str, Answer] = {}
-        for case in cases:
-            async for event in kura.assistant.ask(
-                Question(case.id, case.question, local_principal(groups=case.groups))
-            ):
-                if isinstance(event, Done | Refused):
-                    answers[case.id] = event.answer
-        return answers
-
-    return asyncio.run(run())
-
-
-def best_sentence(kura: Kura, case: Case) -> str:
-    """The answer if it were one sentence, and never refused."""
-    found = kura.searcher.search(case.question, principal=local_principal(groups=case.groups), k=PASSAGES)
-    evidence = weigh(case.question, found, 1)
-    return "\n".join(one.hit.text[one.start - one.hit.start : one.end - one.hit.start] for one in evidence.spans)
-
-
-def baseline(kura: Kura, case: Case) -> str:
-    """What a plain search box would show."""
-    found = words_alone(kura, case)
-    return "\n".join(found[0].text.splitlines()[:3])[:400] if found else ""
-
-
-def wrong_quotes(kura: Kura, cases: Sequence[Case], answers: dict[str, Answer]) -> int:
-    wrong = 0
-    for case in cases:
-        for citation in answers[case.id].citations:
-            document = kura.searcher.document(citation.document_id, principal=local_principal(groups=case.groups))
-            wrong += document.text[citation.start : citation.end] != citation.quote
-    return wrong
-
-
-def holds(texts: Sequence[str], case: Case) -> bool:
-    said = [plain(text) for text in texts]
-    return any(plain(answer) in text for answer in case.answers for text in said)
-
-
-def plain(text: str) -> str:
-    """NFKC, lower case, letters and digits only."""
-    return "".join(c for c in unicodedata.normalize("NFKC", text).casefold() if c.isalnum())
-
-
-def share(values: Sequence[bool]) -> float:
-    return sum(values) / len(values) if values else 0.0
 
 
 if __name__ == "__main__":

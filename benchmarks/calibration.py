@@ -3,8 +3,8 @@
     python -m benchmarks.calibration --data DIR [--questions N] [--json FILE]
     python -m benchmarks.calibration --handbook [--questions N] [--json FILE]
 
-DIR as in `benchmarks/answers.py`. Half of its articles are left out, the rest is ingested and calibrated on: the calibration
-sees documents, never a question of the set. Then every question is asked; those of the left-out half must be refused.
+DIR as in `benchmarks/question_sets.py`. Half of its articles are left out, the rest is ingested and calibrated on: the
+calibration sees documents, never a question of the set. Then every question is asked; those of the left-out half must be refused.
 The best threshold is chosen looking at the answers: no calibration can do better with the same scores.
 """
 
@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.answers import EXAMPLES, write_articles
+from benchmarks.question_sets import EXAMPLES, write_articles
 from bot.calibration.calibrating import Calibrator
 from bot.calibration.errors import CannotCalibrate
 from bot.calibration.fitting import fit

@@ -2,7 +2,7 @@
 
     python benchmarks/starter.py --data DIR [--limit 200] [--kinds IQ4_NL,Q8_0]
 
-DIR holds `documents.json` and `questions.jsonl` as in benchmarks/answers.py. Each question is put to the model with the
+DIR holds `documents.json` and `questions.jsonl` as in benchmarks/question_sets.py. Each question is put to the model with the
 paragraph that answers it; an answer counts if it holds an accepted string. The paragraph is the right one on purpose: this
 measures the model, not the search.
 """
