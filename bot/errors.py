@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from ingest.errors import DocumentError, IngestError
 from models.errors import DownloadError, EngineBusy, EngineFailed, ModelError, PromptTooLong
-from retrieval.errors import NotFound, RetrievalError
+from retrieval.errors import GlossaryError, NotFound, RetrievalError
 
 
 class BotError(Exception):
@@ -53,6 +53,7 @@ _TABLE: tuple[tuple[type[Exception], int, int, bool], ...] = (
     (BadQuestion, 422, EXIT_USAGE, False),
     (BadFeedback, 422, EXIT_USAGE, False),
     (SettingsError, 500, EXIT_USAGE, True),
+    (GlossaryError, 500, EXIT_USAGE, True),
     (NotAllowed, 401, EXIT_FAULT, False),
     (Overloaded, 503, EXIT_FAULT, False),
     (NotFound, 404, EXIT_FAULT, False),

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from bot.clues import Asked, Clue, clues, read_question
 from retrieval.documents import Hit
 from retrieval.found import Found
-from retrieval.ranking import emphasis, most_words
+from retrieval.ranking import UNDECIDED, emphasis, most_words
 from retrieval.terms import terms
 
 VERSION = "2"
@@ -52,9 +52,6 @@ SURE_WEIGHTS = {
 }
 SURE_BIAS = -2.8
 """Of what is asked of the best unit; the logistic function of the sum is `Evidence.score`."""
-
-UNDECIDED = 0.30
-"""Cosine of the starter embedder between a question and a sentence with its neighbours that speaks neither way."""
 
 ENOUGH = 0.35
 """Below this score the passages do not hold the answer. Even odds would be right for questions worded like their passages,

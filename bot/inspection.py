@@ -180,6 +180,7 @@ def examine(settings: Settings, parts: Parts) -> list[Finding]:
         ("data folder", _data_folder),
         ("disk", _disk),
         ("index", _index),
+        ("glossary", _glossary),
         ("refusals", _refusals),
         ("port", _port),
         ("discord", _discord),
@@ -289,6 +290,15 @@ def _index(settings: Settings, parts: Parts) -> str:
         return f"{counted(documents, 'document')}, {counted(chunks, 'passage')}; {seen}"
     finally:
         engine.dispose()
+
+
+def _glossary(settings: Settings, _: Parts) -> str:
+    if settings.search.glossary is None:
+        return "none is set"
+    from retrieval.glossary import load_glossary
+
+    load_glossary(settings.search.glossary)
+    return f"{settings.search.glossary} reads well"
 
 
 def _refusals(settings: Settings, _: Parts) -> str:

@@ -29,6 +29,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from bot.errors import SettingsError
 from bot.settings_base import NamedPath, Names, Section, Sha256, go_with
+from bot.settings_search import SearchSettings
 from bot.settings_sources import IngestSettings, SourceSettings
 from models.engine import FlashAttention, SplitMode
 
@@ -40,6 +41,7 @@ _PATHS = (
     ("model", "api_key_file"),
     ("model", "ca_file"),
     ("embedder", "path"),
+    ("search", "glossary"),
     ("answer", "prompts"),
     ("discord", "token_file"),
 )
@@ -196,6 +198,7 @@ class Settings(BaseSettings):
     )
     model: ModelSettings = Field(default_factory=ModelSettings)
     embedder: EmbedderSettings = Field(default_factory=EmbedderSettings)
+    search: SearchSettings = Field(default_factory=SearchSettings)
     answer: AnswerSettings = Field(default_factory=AnswerSettings)
     sources: tuple[SourceSettings, ...] = Field((), description="What `kura ingest` reads when it is given no path.")
     ingest: IngestSettings = Field(default_factory=IngestSettings)

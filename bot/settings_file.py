@@ -69,6 +69,9 @@ _TEMPLATE = """\
 # passage_prefix = "passage: "
 # languages = ["en", "ja"]             # what it is good at
 
+# [search]
+# glossary = "glossary.toml"           # words that say the same; docs/search.md
+
 # [answer]
 # prompts = "prompts"                  # a folder with prompts of your own; docs/prompts.md
 # golden = "golden.yaml"               # questions that an index made anew must answer as well; docs/evaluation.md

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from itertools import chain
+from statistics import fmean
 
 from sqlalchemy import Connection
 
@@ -20,8 +21,9 @@ from retrieval.documents import Hit
 from retrieval.generations import Generation
 from retrieval.passages import StoredChunk
 from retrieval.ranking import Statistics, fuse, score
+from retrieval.reading import LITERAL, Reading
 from retrieval.vectors import Vectors
-from retrieval.words import WordTable
+from retrieval.words import WordRow, WordTable
 
 WORD_CANDIDATES = 200
 """Chunks that each word table hands to the ranking."""
@@ -32,7 +34,7 @@ VECTOR_CANDIDATES = 50
 class Snapshot:
     """What `principal` may read of a generation, as one read transaction (`connection`) sees it.
 
-    The documents `without` (ids) are as if not there.
+    The documents `without` (ids) are as if not there. Every text counts as `reads` reads it.
     """
 
     def __init__(
@@ -43,10 +45,12 @@ class Snapshot:
         *,
         principal: Principal,
         without: Collection[str] = (),
+        reads: Reading = LITERAL,
     ) -> None:
         self._connection = connection
         self._vectors = vectors
         self._generation = generation
+        self._reads = reads
         self._readable = passages.readable(connection, principal=principal)
         self._tables = [table for table in words.tables(connection, generation.id) if table.readers in self._readable]
         self._hidden = passages.chunks_of(connection, without, generation=generation.id, readable=self._readable)
@@ -63,10 +67,11 @@ class Snapshot:
         chunks = sum(one.chunks for one in totals) - len(unseen)
         frequencies: Counter[str] = Counter()
         for table in self._tables:
-            frequencies.update(words.frequencies(self._connection, table, query))
+            frequencies.update(self._frequencies(table, query))
         asked = set(query)
         for row in unseen:
-            frequencies.subtract(asked.intersection(chain(row.title, row.heading, row.body)))
+            read = self._read(row)
+            frequencies.subtract(asked.intersection(chain(read.title, read.heading, read.body)))
 
         def mean(lengths: Iterable[int], lost: Iterable[int]) -> float:
             return (sum(lengths) - sum(lost)) / max(chunks, 1)
@@ -88,13 +93,17 @@ class Snapshot:
         rows = {
             row.chunk: row
             for table in self._tables
-            for row in words.candidates(self._connection, table, query, WORD_CANDIDATES + len(passed_over))
+            for row in words.candidates(
+                self._connection, table, query, WORD_CANDIDATES + len(passed_over), self._reads.same
+            )
             if row.chunk not in passed_over
         }
         near = self._near(vector)
         missing = [chunk for chunk in near if chunk not in rows]
         rows |= {row.chunk: row for table in self._tables for row in self._rows(table, missing)}
         # 2. One order.
+        if self._reads:
+            rows, near = self._as_read(rows, near)
         by_words = {chunk: score(query, row, statistics) for chunk, row in rows.items()}
         order = fuse(by_words, near, weight=weight)[:k]
         # 3. Their texts.
@@ -104,7 +113,29 @@ class Snapshot:
         stored = {chunk.id: chunk for chunk in found}
         return tuple(_hit(stored[id_], value, by_words[id_], near.get(id_)) for id_, value in order if id_ in stored)
 
-    def _rows(self, table: WordTable, chunks: Sequence[int]) -> list[words.WordRow]:
+    def _frequencies(self, table: WordTable, query: Sequence[str]) -> dict[str, int]:
+        """In how many of a table's chunks each term stands, or is said in other words: never rarer than those."""
+        found = words.frequencies(self._connection, table, query)
+        for term in set(query):
+            if sayings := self._reads.sayings(term):
+                found[term] = words.holding(self._connection, table, [(term,), *sayings])
+        return found
+
+    def _as_read(self, rows: dict[int, WordRow], near: dict[int, float]) -> tuple[dict[int, WordRow], dict[int, float]]:
+        """The rows as they read, and similarities that do not speak against what is said in other words: an embedder may
+        not know them, least of all in another language. Such a chunk is as near as the others are on average."""
+        read = {chunk: self._read(row) for chunk, row in rows.items()}
+        usual = fmean(near.values()) if near else 0.0
+        in_other_words = {
+            chunk: max(usual, near.get(chunk, usual)) for chunk, row in read.items() if row != rows[chunk]
+        }
+        return read, near | in_other_words
+
+    def _read(self, row: WordRow) -> WordRow:
+        read = self._reads.read
+        return WordRow(row.chunk, read(row.title), read(row.heading), read(row.body))
+
+    def _rows(self, table: WordTable, chunks: Sequence[int]) -> list[WordRow]:
         return words.rows_of(self._connection, table, chunks)
 
     def _near(self, vector: Vectors) -> dict[int, float]:

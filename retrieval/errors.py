@@ -3,6 +3,7 @@
 RetrievalError
 ├── DataFolderError     the data folder cannot be used: permissions, disk full, not a folder
 ├── DataFolderHeld      another process holds the data folder
+├── GlossaryError       the glossary cannot be read, or says what cannot be
 ├── IndexDamaged        the stored index does not read back; it can be rebuilt
 ├── IndexMismatch       the index was built with another embedder than the one given
 └── NotFound            no such document for this principal
@@ -30,6 +31,10 @@ class DataFolderHeld(RetrievalError):
             " ingest`, `verify`, `repair`, `remove` and `index` over), or choose another folder with --data-dir."
         )
         self.holder = holder
+
+
+class GlossaryError(RetrievalError):
+    """The glossary is wrong."""
 
 
 class IndexDamaged(RetrievalError):

@@ -35,6 +35,9 @@ VECTOR_WEIGHT = 0.7
 FOREIGN_VECTOR_WEIGHT = 0.1
 """The same for a question in a language the embedder was not made for: it settles ties."""
 
+UNDECIDED = 0.30
+"""Cosine of the starter embedder between a question and a sentence with its neighbours that speaks neither way."""
+
 Id = TypeVar("Id", bound=Hashable)
 
 

@@ -21,11 +21,13 @@ from retrieval.documents import Hit
 from retrieval.errors import NotFound
 from retrieval.found import Found, Likeness
 from retrieval.generations import Generation
+from retrieval.glossary import Glossary
 from retrieval.index import Index
 from retrieval.language import language
 from retrieval.passages import StoredDocument
-from retrieval.ranking import NOTHING_COUNTED, VECTOR_WEIGHT, understands, vector_weight
-from retrieval.terms import content_terms
+from retrieval.ranking import NOTHING_COUNTED, UNDECIDED, VECTOR_WEIGHT, understands, vector_weight
+from retrieval.reading import LITERAL, Reading
+from retrieval.terms import content_terms, terms
 from retrieval.vectors import Vectors, as_vectors
 
 LOOKED_AT = 20
@@ -36,9 +38,10 @@ _SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+|\n+")
 class Searcher:
     """Searches an index, in the generation that answers unless one is named. Safe to use from several threads."""
 
-    def __init__(self, index: Index, *, generation: int | None = None) -> None:
+    def __init__(self, index: Index, *, generation: int | None = None, glossary: Glossary | None = None) -> None:
         self._index = index
         self._fixed = generation
+        self._glossary = glossary
 
     def search(self, text: str, *, principal: Principal, k: int, without: Collection[str] = ()) -> Found:
         """The `k` best chunks that the principal may read; those of the documents `without` (ids) are as if not there.
@@ -50,6 +53,7 @@ class Searcher:
 
     def _search(self, text: str, k: int, without: Collection[str], *, principal: Principal) -> Found:
         query = content_terms(text)
+        reads = self._glossary.reading(terms(text)) if self._glossary else LITERAL
         while True:
             # 1. The embedder runs beside no snapshot: one that is held long keeps deleted text from being overwritten.
             with reading(self._index.engine) as connection:
@@ -62,7 +66,7 @@ class Searcher:
             with reading(self._index.engine) as connection:
                 if self._answering(connection) != generation:
                     continue
-                snapshot = self._snapshot(connection, generation, without, principal=principal)
+                snapshot = self._snapshot(connection, generation, without, reads, principal=principal)
                 statistics = snapshot.statistics(query)
                 weight = vector_weight(language(text), embedder.languages)
                 hits = snapshot.hits(query, vector, statistics, weight=weight, k=max(k, LOOKED_AT))
@@ -71,8 +75,10 @@ class Searcher:
         likeness = None
         if embedder.instant and understands(language(text), embedder.languages):
             likeness = _likeness(embedder, vector)
+            if reads:
+                likeness = _undecided_of_others(likeness, embedder.languages)
             hits = _by_sentences(hits, likeness)
-        return Found(hits[:k], statistics.rarity, likeness)
+        return Found(hits[:k], statistics.rarity, likeness, reads.read)
 
     def document(self, document_id: str, *, principal: Principal) -> StoredDocument:
         """A live document; raises NotFound if there is none that the principal may read."""
@@ -102,9 +108,15 @@ class Searcher:
         return next((one for one in generations.every(connection) if one.id == self._fixed), None)
 
     def _snapshot(
-        self, connection: Connection, generation: Generation, without: Collection[str] = (), *, principal: Principal
+        self,
+        connection: Connection,
+        generation: Generation,
+        without: Collection[str] = (),
+        reads: Reading = LITERAL,
+        *,
+        principal: Principal,
     ) -> Snapshot:
-        return Snapshot(connection, self._index.vectors, generation, principal=principal, without=without)
+        return Snapshot(connection, self._index.vectors, generation, principal=principal, without=without, reads=reads)
 
 
 def _by_sentences(hits: Sequence[Hit], likeness: Likeness) -> tuple[Hit, ...]:
@@ -122,3 +134,14 @@ def _likeness(embedder: Embedder, vector: Vectors) -> Likeness:
         return cosines
 
     return likeness
+
+
+def _undecided_of_others(likeness: Likeness, spoken: Collection[str]) -> Likeness:
+    """The same, which of a text in a language that the embedder does not speak says nothing either way."""
+
+    def with_others(texts: Sequence[str]) -> Sequence[float]:
+        known = [text for text in texts if understands(language(text), spoken)]
+        cosines = iter(likeness(known))
+        return [next(cosines) if understands(language(text), spoken) else UNDECIDED for text in texts]
+
+    return with_others

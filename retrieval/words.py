@@ -6,12 +6,13 @@ Knows how terms are kept, not how they are made (`retrieval/terms.py`) nor how a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from retrieval.database import slices, sql
+from retrieval.reading import Phrase
 from retrieval.terms import ChunkWords
 
 TOKENIZER = "unicode61 remove_diacritics 0 categories 'L* N* M* Co' tokenchars '_.-@/#+:'"
@@ -125,8 +126,10 @@ def move(connection: Connection, chunks: Sequence[int], origin: WordTable, targe
     delete(connection, origin, chunks)
 
 
-def candidates(connection: Connection, table: WordTable, query: Sequence[str], limit: int) -> list[WordRow]:
-    """At most `limit` chunks that hold any of the query's terms, best first by FTS5's bm25."""
+def candidates(
+    connection: Connection, table: WordTable, query: Sequence[str], limit: int, phrases: Collection[Phrase] = ()
+) -> list[WordRow]:
+    """At most `limit` chunks that hold any of the query's terms or phrases, best first by FTS5's bm25."""
     if not query:
         return []
     name = table.name
@@ -134,7 +137,7 @@ def candidates(connection: Connection, table: WordTable, query: Sequence[str], l
         f"SELECT rowid, title, heading, body FROM {name} WHERE {name} MATCH :match"
         f" ORDER BY bm25({name}, {TITLE_WEIGHT}, {HEADING_WEIGHT}, {BODY_WEIGHT}), rowid LIMIT :limit"
     )
-    match = " OR ".join(f'"{term}"' for term in dict.fromkeys(query))
+    match = _any([*((term,) for term in query), *phrases])
     return [_row(row) for row in connection.execute(statement, {"match": match, "limit": limit})]
 
 
@@ -161,6 +164,12 @@ def frequencies(connection: Connection, table: WordTable, query: Iterable[str]) 
     return {term: int(count) for term, count in found.items() if count}
 
 
+def holding(connection: Connection, table: WordTable, phrases: Collection[Phrase]) -> int:
+    """How many chunks hold any of these phrases (at least one)."""
+    statement = sql(f"SELECT count(*) FROM {table.name} WHERE {table.name} MATCH :match")
+    return int(connection.execute(statement, {"match": _any(phrases)}).scalar_one())
+
+
 def totals(connection: Connection, table: WordTable) -> Totals:
     """How much is in the table."""
     statement = sql(
@@ -168,6 +177,11 @@ def totals(connection: Connection, table: WordTable) -> Totals:
         " WHERE generation_id = :generation AND reader_set_id = :readers"
     )
     return Totals(*connection.execute(statement, {"generation": table.generation, "readers": table.readers}).one())
+
+
+def _any(phrases: Iterable[Phrase]) -> str:
+    """A MATCH for any of some phrases: no term has a quote in it (`retrieval/terms.py`)."""
+    return " OR ".join(f'"{" ".join(phrase)}"' for phrase in dict.fromkeys(phrases))
 
 
 def _length(joined: str) -> int:

@@ -88,9 +88,9 @@ class Kura:
 
     @cached_property
     def searcher(self) -> Searcher:
-        from retrieval.search import Searcher
+        from bot.wiring.search import make_searcher
 
-        return Searcher(self.index)
+        return make_searcher(self.settings, self.index)
 
     @cached_property
     def freshness(self) -> Freshness:

@@ -63,8 +63,8 @@ def golden_objection(kura: Kura, former: int, made: int, on_progress: Callable[[
     from bot.evaluation.gate import objection
     from bot.evaluation.running import run
     from bot.evaluation.suite import load
+    from bot.wiring.search import make_searcher
     from ingest.reports import Progress
-    from retrieval.search import Searcher
 
     chosen = kura.settings.answer
     if chosen.golden is None:
@@ -76,7 +76,7 @@ def golden_objection(kura: Kura, former: int, made: int, on_progress: Callable[[
 
     def answers(generation: int) -> list[CaseRecord]:
         bridge = Bridge()
-        assistant = kura.assistant_with(Searcher(kura.index, generation=generation), bridge)
+        assistant = kura.assistant_with(make_searcher(kura.settings, kura.index, generation=generation), bridge)
         try:
             return asyncio.run(
                 run(

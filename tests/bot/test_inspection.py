@@ -93,3 +93,15 @@ def test_damaged_words_are_found_and_repair_mends_them(ingested: Settings) -> No
         Builder(kura.index).rebuild()
     CountedEmbeddings.calls.clear()
     assert finding(ingested, "index")[0]
+
+
+def test_a_glossary_that_is_none_is_a_fault(tmp_path: Path) -> None:
+    file = tmp_path / "glossary.toml"
+    settings = load(overrides={"search": {"glossary": file}})
+    file.write_text('[[terms]]\nsame = ["PTO", "paid leave"]\n')
+    assert finding(settings, "glossary") == (True, f"{file} reads well")
+    file.write_text('[[terms]]\nsame = ["PTO"]\n')
+    ok, detail = finding(settings, "glossary")
+    assert not ok
+    assert detail.startswith(f"{file}, group 1: a group needs two words")
+    assert finding(load(), "glossary") == (True, "none is set")

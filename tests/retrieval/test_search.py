@@ -1,21 +1,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from models.fakes import HashingEmbeddings
-from retrieval import purging
+from retrieval import authority, purging
 from retrieval.access import Audience, Principal, Readers
 from retrieval.building import Builder
 from retrieval.database import reading, writing
 from retrieval.errors import NotFound
+from retrieval.glossary import load_glossary
 from retrieval.index import Index
-from retrieval.ranking import VECTOR_WEIGHT
+from retrieval.ranking import UNDECIDED, VECTOR_WEIGHT
 from retrieval.search import Searcher
-from tests.retrieval.conftest import HR, IN_HR, SOMEBODY, CountingEmbeddings
+from retrieval.terms import terms
+from tests.retrieval.conftest import ALL, HR, IN_HR, SOMEBODY, CountingEmbeddings, prepared
 
 Put = Callable[..., None]
 
@@ -171,3 +174,76 @@ class TestWithAnInstantEmbedder:
 def test_any_other_embedder_says_nothing_of_sentences(put: Put, searcher: Searcher) -> None:
     put(gate="The gate code is 4711.")
     assert searcher.search("gate", principal=SOMEBODY, k=10).likeness is None
+
+
+def glossed(index: Index, folder: Path) -> Searcher:
+    file = folder / "glossary.toml"
+    file.write_text('[[terms]]\nsame = ["年休", "paid leave", "PTO"]\n', encoding="utf-8")
+    return Searcher(index, glossary=load_glossary(file))
+
+
+def test_a_glossary_finds_what_is_said_in_another_language(put: Put, index: Index, folder: Path) -> None:
+    put(leave="Everybody has 15 days of paid leave.", it="The printer is on floor 2.", food="Lunch is at noon.")
+    put(kyuka="年休は15日です。")
+    searcher = glossed(index, folder)
+    hits = searcher.search("年休", principal=SOMEBODY, k=2).hits
+    assert {hit.title for hit in hits} == {"leave", "kyuka"}
+    assert all(hit.words > 0 for hit in hits)
+    assert searcher.search("How much PTO?", principal=SOMEBODY, k=1).hits[0].words > 0
+
+
+def test_who_weighs_the_hits_reads_them_as_the_search_did(put: Put, index: Index, folder: Path) -> None:
+    put(leave="Everybody has 15 days of paid leave.")
+    found = glossed(index, folder).search("年休", principal=SOMEBODY, k=1)
+    assert "年休" in found.read(terms(found.hits[0].text))
+    assert Searcher(index).search("年休", principal=SOMEBODY, k=1).read(["pay", "leav"]) == ["pay", "leav"]
+
+
+def test_a_word_of_a_group_is_no_rarer_than_the_whole_group(put: Put, index: Index, folder: Path) -> None:
+    put(**{f"leave{n}": f"Rule {n} of paid leave and PTO." for n in range(5)}, other="年休と祝日")
+    plain, read = (
+        one.search("年休 祝日", principal=SOMEBODY, k=1) for one in (Searcher(index), glossed(index, folder))
+    )
+    assert plain.rarity("年休") == plain.rarity("祝日")
+    assert read.rarity("年休") < read.rarity("祝日") == plain.rarity("祝日")
+
+
+def test_a_glossary_lets_nothing_be_seen_that_may_not_be_read(put: Put, index: Index, folder: Path) -> None:
+    put(leave="Everybody has 15 days of paid leave.", it="The printer is on floor 2.")
+    searcher = glossed(index, folder)
+    before = searcher.search("年休", principal=SOMEBODY, k=10)
+    put(HR, secret="Paid leave of the board, paid leave.", other="PTO")
+    after = searcher.search("年休", principal=SOMEBODY, k=10)
+    assert (after.hits, after.rarity("年休")) == (before.hits, before.rarity("年休"))
+    put(stay="More paid leave.\n\nPTO")
+    (stay,) = {hit.document_id for hit in searcher.search("more", principal=SOMEBODY, k=9).hits if hit.title == "stay"}
+    without = searcher.search("年休", principal=SOMEBODY, k=10, without={stay})
+    assert (without.hits, without.rarity("年休")) == (before.hits, before.rarity("年休"))
+
+
+def test_a_question_without_a_word_of_the_glossary_is_searched_as_without_one(
+    put: Put, index: Index, folder: Path
+) -> None:
+    put(leave="Everybody has 15 units of paid leave.", it="The zebra is on top.")
+    plain, read = (
+        one.search("zebra top", principal=SOMEBODY, k=9) for one in (Searcher(index), glossed(index, folder))
+    )
+    assert read.hits == plain.hits
+
+
+class SpeaksEnglish(HashingEmbeddings):
+    """Instant, and good at English alone."""
+
+    instant = True
+    languages = frozenset({"en"})
+
+
+def test_an_embedder_says_nothing_of_texts_in_a_language_that_it_does_not_speak(tmp_path: Path) -> None:
+    with closing(Index(tmp_path, SpeaksEnglish(64))) as index:
+        with writing(index.engine) as connection:
+            authority.put_source(connection, "docs", "/docs", ALL)
+        index.put(1, [prepared("leave.md", "年休は十五日です。")])
+        found = glossed(index, tmp_path).search("How much is the paid leave?", principal=SOMEBODY, k=1)
+    assert found.likeness
+    said = found.likeness(["年休は十五日です。", "How much is the paid leave?"])
+    assert said == [UNDECIDED, pytest.approx(1.0)]

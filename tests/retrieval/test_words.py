@@ -83,6 +83,22 @@ def test_candidates_come_from_their_own_table_and_are_limited(connection: Connec
     assert found(connection, ONE) == []
 
 
+def test_candidates_hold_a_term_or_a_phrase_whose_terms_stand_side_by_side(connection: Connection) -> None:
+    def found(*phrases: tuple[str, ...]) -> list[int]:
+        return [row.chunk for row in words.candidates(connection, ONE, ["salary"], 10, phrases)]
+
+    assert found(("train", "cost")) == [TRAIN.chunk]
+    assert found(("cost", "hotel"), ("train",)) == [TRAIN.chunk, HOTEL.chunk]
+    assert found(("cost", "train")) == []
+    assert found(("limit", "hotel")) == []  # in two fields
+
+
+def test_a_chunk_that_holds_several_phrases_is_counted_once(connection: Connection) -> None:
+    assert words.holding(connection, ONE, [("hotel",), ("hotel", "limit"), ("cost", "hotel")]) == 1
+    assert words.holding(connection, ONE, [("hotel",), ("train", "cost")]) == 2
+    assert words.holding(connection, ONE, [("salary",)]) == 0
+
+
 def test_what_another_table_holds_does_not_change_an_order(connection: Connection) -> None:
     query = ("train", "hotel")
     before = found(connection, ONE, *query)

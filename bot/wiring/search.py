@@ -1,0 +1,20 @@
+"""The searcher of an installation, built from its settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bot.settings import Settings
+
+if TYPE_CHECKING:
+    from retrieval.index import Index
+    from retrieval.search import Searcher
+
+
+def make_searcher(settings: Settings, index: Index, *, generation: int | None = None) -> Searcher:
+    """Searches the generation that answers, unless one is named. Raises GlossaryError for a glossary that is none."""
+    from retrieval.glossary import load_glossary
+    from retrieval.search import Searcher
+
+    file = settings.search.glossary
+    return Searcher(index, generation=generation, glossary=load_glossary(file) if file else None)

@@ -1,0 +1,125 @@
+"""What a company calls by several names: groups of words that say the same, from a `glossary.toml`.
+
+    [[terms]]
+    same = ["年休", "年次有給休暇", "paid leave", "annual leave", "PTO"]
+
+Beside them stand Kura's own everyday words (`everyday.toml`), which lead from English to Japanese and back and never from a
+word to another of its own script: a company would tire of listing that day is 日 and rent is 家賃. Knows no index.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from retrieval.errors import GlossaryError
+from retrieval.reading import LITERAL, Phrase, Phrases, Reading
+from retrieval.terms import is_function, is_packed, terms
+
+EVERYDAY = Path(__file__).parent / "everyday.toml"
+MOST_BYTES = 1 << 20
+"""Of a glossary's file: some 20,000 groups. A larger one is a dictionary, or another file."""
+
+_HOW = 'write [[terms]] and below it same = ["paid leave", "年次有給休暇"]'
+
+
+class Glossary:
+    """Which phrases say the same: each one with the others of its group."""
+
+    def __init__(self, same: Mapping[Phrase, Sequence[Phrase]]) -> None:
+        self._same = same
+        self._phrases = Phrases(same)
+
+    def reading(self, question: Sequence[str]) -> Reading:
+        """How texts read for a question with these terms (all of them, function words too): for each of its phrases that
+        stands in the glossary, what says the same."""
+        found: defaultdict[Phrase, list[str]] = defaultdict(list)
+        for phrase in self._phrases.every(question):
+            said = [term for term in phrase if not is_function(term)]
+            for other in self._same[phrase]:
+                found[other] += said
+        return Reading({phrase: tuple(dict.fromkeys(said)) for phrase, said in found.items() if said}) or LITERAL
+
+    def holds(self, term: str) -> bool:
+        """Whether a term stands in one of its phrases."""
+        return any(term in phrase for phrase in self._same)
+
+
+def load_glossary(path: Path) -> Glossary:
+    """A company's glossary with Kura's everyday words. Raises GlossaryError, one sentence naming the file and the group."""
+    own = _others(_groups(path), across=False)
+    everyday = _others(_groups(EVERYDAY), across=True)
+    return Glossary(
+        {phrase: (*own.get(phrase, ()), *everyday.get(phrase, ())) for phrase in dict.fromkeys((*own, *everyday))}
+    )
+
+
+def _others(groups: Sequence[Sequence[Phrase]], *, across: bool) -> dict[Phrase, list[Phrase]]:
+    """Each phrase with the others of its group; `across`: with those in another script."""
+    return {
+        phrase: [other for other in group if other != phrase and not (across and _script(other) == _script(phrase))]
+        for group in groups
+        for phrase in group
+    }
+
+
+def _script(phrase: Phrase) -> bool:
+    return any(map(is_packed, phrase))
+
+
+def _groups(path: Path) -> list[list[Phrase]]:
+    content = _content(path)
+    if unknown := sorted(content.keys() - {"terms"}):
+        raise GlossaryError(f"{path}: a glossary has no {unknown[0]}: {_HOW}.")
+    listed = content.get("terms")
+    if not isinstance(listed, list) or not listed:
+        raise GlossaryError(f"{path} holds no terms: {_HOW}.")
+    groups: list[list[Phrase]] = []
+    place: dict[Phrase, int] = {}
+    for number, entry in enumerate(listed, 1):
+        group = _group(f"{path}, group {number}", entry)
+        for phrase, word in group.items():
+            if phrase in place:
+                raise GlossaryError(
+                    f"{path}, group {number}: {word!r} stands in group {place[phrase]} too: join the two groups, or take"
+                    " it out of one."
+                )
+            place[phrase] = number
+        groups.append([*group])
+    return groups
+
+
+def _content(path: Path) -> dict[str, Any]:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise GlossaryError(f"The glossary {path} cannot be read ({error.strerror}): check search.glossary.") from error
+    if len(raw) > MOST_BYTES:
+        raise GlossaryError(
+            f"The glossary {path} has {len(raw):,} bytes, at most {MOST_BYTES:,} are read: keep to words of your own."
+        )
+    try:
+        return tomllib.loads(raw.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise GlossaryError(f"The glossary {path} is not UTF-8 text: save it as UTF-8.") from error
+    except tomllib.TOMLDecodeError as error:
+        raise GlossaryError(f"The glossary {path} is not valid TOML: {error}.") from error
+
+
+def _group(place: str, entry: object) -> dict[Phrase, str]:
+    """The phrases of a group, each with the word it was made of."""
+    words = entry.get("same") if isinstance(entry, dict) else None
+    if not isinstance(entry, dict) or entry.keys() != {"same"} or not isinstance(words, list):
+        raise GlossaryError(f"{place}: a group has `same`, a list of words, and nothing else.")
+    found: dict[Phrase, str] = {}
+    for word in words:
+        phrase = tuple(terms(word)) if isinstance(word, str) else ()
+        if not phrase:
+            raise GlossaryError(f"{place}: {word!r} is no word: write letters or digits, in quotes.")
+        found.setdefault(phrase, word)
+    if len(found) < 2:
+        raise GlossaryError(f"{place}: a group needs two words that differ: write another name of the same thing.")
+    return found
