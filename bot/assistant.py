@@ -153,7 +153,7 @@ class Assistant:
     async def _answer(self, course: Course, config: RunnableConfig) -> AsyncGenerator[Event, None]:
         # 1. What to search for: a follow-up is made to stand alone.
         recalled = await self._recall.ainvoke(course.question, config)
-        yield Searching(recalled.queries[0])
+        yield Searching(recalled.readings.ways[0].query)
         # 2. Search, and weigh the evidence.
         weighed = await self._weigh.ainvoke(recalled, config)
         course.search_ms = course.elapsed_ms()

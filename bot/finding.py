@@ -13,6 +13,7 @@ from bot import followup
 from bot.answers import Question
 from bot.bridge import Bridge
 from bot.evidence import Evidence, weigh
+from bot.followup import Reading, Readings
 from bot.standing import Freshness
 from bot.store import ConversationStore, Turn
 from retrieval.access import Principal
@@ -21,15 +22,17 @@ from retrieval.search import Searcher
 
 PASSAGES = 10
 """Hits the answer is looked for in."""
+NEARBY = 10
+"""Of these, the best for the whole of a conversation, in which the new part of a follow-up is looked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recalled:
-    """A question with the turns before it, and what to search for, in the order of trying."""
+    """A question with the turns before it, and the ways to take it."""
 
     question: Question
     history: tuple[Turn, ...]
-    queries: tuple[str, ...]
+    readings: Readings
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,27 +75,23 @@ class Finder:
         history: Sequence[Turn] = ()
         if question.thread:
             history = await self._bridge.run(lambda: self._store.history(question.thread, principal=question.principal))
-        return Recalled(question, tuple(history), tuple(followup.queries(question.text, history)))
+        return Recalled(question, tuple(history), followup.read(question.text, history))
 
     async def weigh(self, recalled: Recalled) -> Weighed:
-        """Try each query; the first with sufficient evidence counts, else the first."""
-        principal = recalled.question.principal
+        """Try each reading; the first with sufficient evidence counts, or the surest of them, else the first."""
+        tried: list[Weighed] = []
+        for reading in recalled.readings.ways:
+            tried.append(await self._bridge.run(partial(self._weighed, recalled, reading)))
+            if tried[-1].sufficient and not recalled.readings.best:
+                return tried[-1]
+        return max((one for one in tried if one.sufficient), key=lambda one: one.evidence.score, default=tried[0])
 
-        def work(query: str) -> Weighed:
-            found = self._found(query, principal=principal, k=PASSAGES)
-            evidence = weigh(query, found)
-            if query != recalled.question.text:
-                alone = weigh(recalled.question.text, replace(found, likeness=None))
-                evidence = followup.focus(evidence, alone, recalled.question.text)
-            return Weighed(recalled, query, found, evidence, self._enough(query))
-
-        tried = []
-        for query in recalled.queries:
-            weighed = await self._bridge.run(partial(work, query))
-            if weighed.sufficient:
-                return weighed
-            tried.append(weighed)
-        return tried[0]
+    def _weighed(self, recalled: Recalled, reading: Reading) -> Weighed:
+        found = self._found(reading.query, principal=recalled.question.principal, k=PASSAGES)
+        evidence = weigh(reading.query, found)
+        if reading.own:
+            evidence = followup.focus(evidence, weigh(reading.own, replace(found, likeness=None)), reading, found)
+        return Weighed(recalled, reading.query, found, evidence, self._enough(reading.query))
 
     def _found(self, query: str, *, principal: Principal, k: int) -> Found:
         """What a search finds, without documents whose files are gone."""

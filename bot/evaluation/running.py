@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from typing import Protocol
+from uuid import uuid4
 
 import structlog
 
@@ -63,7 +64,8 @@ async def run(
     judge: Judging | None = None,
     on_progress: Progress = lambda done, total, record: None,
 ) -> list[CaseRecord]:
-    """Ask every case `trials` times (at least 1) as the person that `principal_of` names, in no conversation.
+    """Ask every case `trials` times (at least 1) as the person that `principal_of` names, each time in a conversation
+    of its own that begins with the questions it follows, or in none.
 
     A fault in a case is recorded there, in a sentence, and the next case goes on. A cancel ends everything at once.
     """
@@ -83,7 +85,7 @@ async def _case(case: Case, ask: Ask, search: Search, who: Principal, trials: in
     error = ""
     started = time.perf_counter()
     try:
-        hits = tuple(map(recorded_hit, await search(case.question, principal=who, k=DEPTH)))
+        hits = tuple(map(recorded_hit, await search(_searched(case, asked), principal=who, k=DEPTH)))
     except Exception as fault:  # noqa: BLE001 - recorded as the case's, whatever it is
         error = _told(fault, case)
     search_ms = _ms_since(started)
@@ -97,9 +99,15 @@ async def _case(case: Case, ask: Ask, search: Search, who: Principal, trials: in
 
 async def _asked(case: Case, ask: Ask, who: Principal, number: int) -> Trial:
     events: list[RecordedEvent] = []
+    thread = f"eval_{uuid4().hex}" if case.follows else ""
     started = time.perf_counter()
     try:
-        async with aclosing(ask(Question(f"{case.id}/{number}", case.question, who))) as stream:
+        for earlier in case.follows:
+            async with aclosing(ask(Question(f"{case.id}/{number}", earlier, who, thread))) as stream:
+                async for _ in stream:
+                    pass
+        started = time.perf_counter()
+        async with aclosing(ask(Question(f"{case.id}/{number}", case.question, who, thread))) as stream:
             async for event in stream:
                 ms = _ms_since(started)
                 events.append(RecordedEvent(kind=type(event).__name__.lower(), ms=ms, detail=_detail(event)))
@@ -108,6 +116,12 @@ async def _asked(case: Case, ask: Ask, who: Principal, number: int) -> Trial:
         raise _NoAnswer("The assistant ended without an answer.")
     except Exception as fault:  # noqa: BLE001 - recorded as the case's, whatever it is
         return Trial(error=_told(fault, case), events=tuple(events), ms=_ms_since(started))
+
+
+def _searched(case: Case, asked: Sequence[Trial]) -> str:
+    """What to search for: a question that follows others as the first answer took it, made to stand alone."""
+    taken = [event.detail for trial in asked[:1] for event in trial.events if event.kind == "searching"]
+    return taken[0] if case.follows and taken else case.question
 
 
 async def _verdict(case: Case, trial: Trial, judge: Judging | None) -> Verdict | None:

@@ -42,6 +42,7 @@ class Case(BaseModel):
 
     id: str = Field("", max_length=200, description="Names the case in reports; default: made of question and groups.")
     question: Text
+    follows: Texts = Field((), description="Earlier questions of the same conversation, asked before this one.")
     accepted: Texts = Field((), description="Strings any one of which the answer must hold.")
     reference: str = Field("", description="A good answer, for the judge.")
     source: Texts = Field((), description="Documents that hold the answer: the end of the address, or the title.")
@@ -60,7 +61,7 @@ class Case(BaseModel):
         """The case with an id."""
         if self.id:
             return self
-        told = json.dumps([self.question, sorted(self.groups)], ensure_ascii=False)
+        told = json.dumps([self.question, sorted(self.groups), *self.follows], ensure_ascii=False)
         return self.model_copy(update={"id": sha256(told.encode()).hexdigest()[:_ID_DIGITS]})
 
 
@@ -74,7 +75,12 @@ class Suite:
     @property
     def sha256(self) -> str:
         """Of what the cases say, in their order: comments and layout of the file do not count."""
-        return sha256("\n".join(case.model_dump_json() for case in self.cases).encode()).hexdigest()
+        return sha256("\n".join(_told(case) for case in self.cases).encode()).hexdigest()
+
+
+def _told(case: Case) -> str:
+    """What a case says; one that follows nothing says it as before there were conversations, so that runs compare."""
+    return case.model_dump_json(exclude=None if case.follows else {"follows"})
 
 
 def load(path: Path) -> Suite:

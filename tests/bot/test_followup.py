@@ -1,22 +1,144 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bot.followup import queries
+from bot.evidence import Evidence, Span
+from bot.followup import Reading, focus, read
 from bot.store import Turn
+from retrieval.documents import Hit
+from retrieval.found import Found
 
-BEFORE = [Turn("What is the hotel limit?", "What is the hotel limit?", "180 EUR [1]", False)]
+LIMIT = "What is the hotel limit in Europe?"
+BEFORE = [Turn(LIMIT, LIMIT, "180 EUR [1]", False)]
+
+
+def queries(question: str, history: list[Turn] = BEFORE) -> list[str]:
+    return [way.query for way in read(question, history).ways]
 
 
 def test_a_first_question_stands_alone() -> None:
-    assert queries("And in Asia?", []) == ["And in Asia?"]
+    readings = read("And in Asia?", [])
+    assert readings.ways == (Reading("And in Asia?"),)
+    assert not readings.leans
 
 
-@pytest.mark.parametrize("question", ["And in Asia?", "Does it include breakfast?", "それはいつまでですか。", "Asia?"])
-def test_a_question_that_leans_on_the_one_before_is_searched_with_it(question: str) -> None:
-    assert queries(question, BEFORE) == [f"What is the hotel limit? {question}", question]
+@pytest.mark.parametrize(
+    "question",
+    [
+        "And in Asia?",
+        "in Asia?",
+        "What about Asia?",
+        "No, in Asia",
+        "I meant Asia.",
+        "Sorry, Asia please",
+        "not in Europe, in Asia",
+    ],
+)
+def test_a_fragment_replaces_its_counterpart_in_the_question_before(question: str) -> None:
+    readings = read(question, BEFORE)
+    assert readings.ways[0].query == "What is the hotel limit in Asia?"
+    assert readings.ways[0].must == {"asia"}
+    assert readings.leans
 
 
-def test_a_question_of_its_own_is_tried_alone_first() -> None:
-    question = "How many vacation days do new employees receive?"
-    assert queries(question, BEFORE) == [question, f"What is the hotel limit? {question}"]
+@pytest.mark.parametrize(
+    "question", ["いや、日本です", "いえ、日本では", "違います、日本です。", "では、日本の場合は？"]
+)
+def test_japanese_fragments_lose_the_words_around_them(question: str) -> None:
+    assert queries(question) == [f"{LIMIT} 日本"]
+
+
+def test_what_cannot_replace_anything_is_added() -> None:
+    assert queries("And with breakfast?") == [f"{LIMIT} with breakfast"]
+
+
+def test_a_bare_fragment_may_be_a_question_of_its_own() -> None:
+    assert queries("VPN port?") == [f"{LIMIT} VPN port", "VPN port?"]
+
+
+@pytest.mark.parametrize("question", ["Does it include breakfast?", "それはいつまでですか。"])
+def test_a_question_that_says_little_and_points_back_is_never_taken_alone(question: str) -> None:
+    assert queries(question) == [f"{LIMIT} {question}"]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Who signs the claim form for it in Finance?",
+        "And which form do I send to Finance for a claim?",
+        "What is Kujira?",
+    ],
+)
+def test_between_a_question_alone_and_with_the_one_before_the_evidence_decides(question: str) -> None:
+    readings = read(question, BEFORE)
+    assert queries(question) == [f"{LIMIT} {question}", question]
+    assert readings.best
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How many vacation days do new employees receive?",
+        "Is there a trial of Tideboard for customers?",
+        "社用車を返すとき、ガソリンはどのくらい減っていたら入れるべきですか。",
+    ],
+)
+def test_another_subject_stands_alone_and_the_former_counts_only_for_what_speaks_to_it(question: str) -> None:
+    readings = read(question, BEFORE)
+    alone, together = readings.ways
+    assert alone == Reading(question)
+    assert together.query == f"{LIMIT} {question}"
+    assert together.share > 0.5
+    assert not readings.leans
+
+
+@given(st.text(min_size=1, max_size=80), st.text(min_size=1, max_size=80))
+def test_any_question_after_any_other_has_a_reading(question: str, before: str) -> None:
+    readings = read(question, [Turn(before, before, "", False)])
+    assert readings.ways
+    assert all(way.query.strip() or not (question + before).strip() for way in readings.ways)
+
+
+# --- what the answer must hold ----------------------------------------------------------------------------------------
+
+
+def hit(text: str) -> Hit:
+    return Hit(
+        document_id="d", chunk_id="c", title="Travel", heading=(), address="travel.md", language="en", line=1, page=None,
+        start=0, end=len(text), text=text, score=1.0, words=1.0, similarity=None,
+    )  # fmt: skip
+
+
+CAPS = hit("Bergen: 190 EUR. Oslo: 210 EUR. 父母: 5万円.")
+FOUND = Found((CAPS,), lambda _: 1.0)
+
+
+def evidence(text: str, score: float = 0.9) -> Evidence:
+    start = CAPS.text.index(text)
+    return Evidence((Span(CAPS, start, start + len(text), 1.0),), score)
+
+
+def test_of_the_two_that_counts_which_says_more_of_what_is_new() -> None:
+    together, alone = evidence("Bergen: 190 EUR."), evidence("Oslo: 210 EUR.", 0.2)
+    focused = focus(together, alone, Reading("?", own="in Oslo"), FOUND)
+    assert focused.spans == alone.spans
+    assert focused.score == together.score
+
+
+def test_passages_that_do_not_hold_a_new_name_are_no_evidence() -> None:
+    both = evidence("Bergen: 190 EUR."), evidence("Bergen: 190 EUR.")
+    assert focus(*both, Reading("?", own="in Paris", must=frozenset({"pari"})), FOUND) == Evidence((), 0.0)
+    assert focus(*both, Reading("?", own="in Oslo", must=frozenset({"oslo"})), FOUND).score == 0.9
+
+
+def test_passages_that_hold_too_little_of_a_new_question_are_no_evidence() -> None:
+    both = evidence("Bergen: 190 EUR."), evidence("Bergen: 190 EUR.")
+    assert focus(*both, Reading("?", own="canteen soup price", share=0.5), FOUND) == Evidence((), 0.0)
+    assert focus(*both, Reading("?", own="Oslo EUR", share=0.5), FOUND).score == 0.9
+
+
+def test_a_kanji_counts_within_a_longer_word() -> None:
+    both = evidence("父母: 5万円."), evidence("父母: 5万円.")
+    assert focus(*both, Reading("?", own="父", share=0.5), FOUND).score == 0.9

@@ -62,6 +62,26 @@ def test_an_outcome_is_recorded_whole(make_assistant: Callable[..., Assistant]) 
     assert CaseRecord.model_validate_json(record.model_dump_json()) == record
 
 
+def test_the_questions_a_case_follows_are_asked_first_in_a_thread_of_their_own(
+    make_assistant: Callable[..., Assistant],
+) -> None:
+    breakfast = Case(
+        question="And who pays the breakfast?",
+        follows=(HOTEL.question,),
+        accepted=("paid by the company",),
+        source=("travel.md",),
+    ).named()
+    (record,) = ran(make_assistant(), breakfast, trials=2)
+    assert [trial.scores["answer"] for trial in record.trials] == [1.0, 1.0]
+    assert record.hits[0].address.endswith("travel.md")  # searched for as the answer took the question
+    threads = ScriptedAssistant([Overloaded("Every place in the queue is taken.")])
+    followed, _ = ran(threads, breakfast, HOTEL)
+    assert "queue" in followed.trials[0].error
+    first, alone = threads.questions  # what it follows was not answered: it was not asked itself
+    assert (first.text, alone.thread) == (HOTEL.question, "")
+    assert first.thread
+
+
 def test_each_trial_is_asked_and_scored_by_itself(make_assistant: Callable[..., Assistant]) -> None:
     chat = ScriptedChat(
         answers=["The hotel limit is 180 EUR per night in Europe. [1]", "Breakfast is paid by the company. [1]"]

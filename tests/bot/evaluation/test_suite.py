@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import textwrap
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,16 @@ def test_the_digest_is_of_what_the_cases_say(tmp_path: Path) -> None:
     suite = load(written(tmp_path, YAML))
     assert load(written(tmp_path, "# moved\n\n" + YAML)).sha256 == suite.sha256
     assert load(written(tmp_path, YAML.replace("180 EUR", "190 EUR"))).sha256 != suite.sha256
+
+
+def test_a_conversation_is_another_case_and_one_that_follows_nothing_is_what_it_was(tmp_path: Path) -> None:
+    one = load(written(tmp_path, "- question: And in Oslo?\n"))
+    two = load(written(tmp_path, "- question: And in Oslo?\n  follows: What is the hotel limit in Bergen?\n"))
+    assert two.cases[0].follows == ("What is the hotel limit in Bergen?",)
+    assert one.cases[0].id != two.cases[0].id
+    before = one.cases[0].model_dump_json(exclude={"follows"})
+    assert one.sha256 == sha256(before.encode()).hexdigest()
+    assert one.sha256 != two.sha256
 
 
 def test_what_yaml_would_make_a_number_a_date_or_a_truth_stays_what_stands_there(tmp_path: Path) -> None:
