@@ -1,8 +1,9 @@
 """Checks generated prose against the passages it was made from: a sentence no passage says is not shown. Pure.
 
 A sentence counts as said by a passage if one of the passage's units (a sentence, table row, list item or code block) holds
-most of its weight in terms, and agrees with it in what must not change (`bot/agreement.py`). The citation is that unit:
-resolved here, never taken from the model's word.
+its words (`bot/wording.py`) and agrees with it in what must not change (`bot/agreement.py`). The citation is that unit:
+resolved here, never taken from the model's word. A sentence that comes near a unit without agreeing gives way to the unit,
+word for word. Nothing is said that could come alive on a screen, and nothing on the word of a unit that gives orders.
 """
 
 from __future__ import annotations
@@ -11,12 +12,15 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from bot import phrases
 from bot.agreement import difference
 from bot.answers import Citation
 from bot.evidence import Span
 from bot.prompting import NOT_THERE
 from bot.quoting import cite
-from bot.sentences import units
+from bot.sentences import Unit, units
+from bot.untrusted import gives_orders, live
+from bot.wording import says_less, says_more
 from retrieval.documents import Hit
 from retrieval.terms import content_terms, terms
 
@@ -25,7 +29,7 @@ _NUMBER = re.compile(r"\d")
 _SENTENCE_END = re.compile(r"[.!?][\"')\]]?(?:\s*\[\d{1,2}\])*(?=\s|$)|[。！？](?:\s*\[\d{1,2}\])*|\n+")
 
 SUPPORTED = 0.6
-"""The share of a sentence's term weight that one unit must hold. Below it a paraphrase has left its source."""
+"""The share of a sentence's term weight that one unit must hold to be what it was made from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,26 +77,53 @@ class SentenceStream:
 
 def support(claim: Claim, passages: Sequence[Hit], rarity: Callable[[str], float]) -> Span | None:
     """The unit that says it, or None. The passages it named are looked at first, then all."""
-    wanted = set(content_terms(claim.text))
-    weight = sum(rarity(term) for term in wanted)
-    if weight <= 0 or wanted <= _numbers(claim.text):
-        return None  # nothing is said: a list's number, a lone amount
-    named = [passages[n - 1] for n in claim.named if 1 <= n <= len(passages)]
-    for group in (named, [hit for hit in passages if hit not in named]):
-        best: Span | None = None
-        for hit in group:
-            headed = "\n".join((hit.title, *hit.heading))
-            for unit in units(hit.text, hit.language):
-                text = hit.text[unit.start : unit.end]
-                held = sum(rarity(term) for term in wanted & set(terms(text))) / weight
-                if held < SUPPORTED or (best is not None and held <= best.score):
-                    continue
-                context = hit.text[slice(*unit.context)] if unit.context else ""
-                if difference(claim.text, text, f"{headed}\n{context}") is None:
-                    best = Span(hit, hit.start + unit.start, hit.start + unit.end, held)
-        if best is not None:
-            return best
-    return None
+    return _Sources(claim, passages, rarity).said_by() if not live(claim.text) else None
+
+
+class _Sources:
+    """The units a sentence may have been made from, those of the passages it named first."""
+
+    def __init__(self, claim: Claim, passages: Sequence[Hit], rarity: Callable[[str], float]) -> None:
+        self._claim = claim.text
+        self._rarity = rarity
+        named = [passages[n - 1] for n in claim.named if 1 <= n <= len(passages)]
+        self._groups = (named, [hit for hit in passages if hit not in named])
+        self._terms = set(content_terms(claim.text))
+        self._weight = sum(map(rarity, self._terms))
+
+    def said_by(self) -> Span | None:
+        """The unit that holds most of it, of those that say it."""
+        return self._best(self._says)
+
+    def nearest(self) -> Span | None:
+        """The sentence that holds most of it, fit to stand in its place."""
+        return self._best(lambda _, unit, text: unit.kind in {"sentence", "item"} and not live(text))
+
+    def _best(self, fits: Callable[[Hit, Unit, str], bool]) -> Span | None:
+        if self._weight <= 0 or self._terms <= _numbers(self._claim):
+            return None  # nothing is said: a list's number, a lone amount
+        for group in self._groups:
+            best: Span | None = None
+            for hit in group:
+                for unit in units(hit.text, hit.language):
+                    text = hit.text[unit.start : unit.end]
+                    held = sum(map(self._rarity, self._terms & set(terms(text)))) / self._weight
+                    if held < SUPPORTED or (best is not None and held <= best.score):
+                        continue
+                    if not gives_orders(text) and fits(hit, unit, text):
+                        best = Span(hit, hit.start + unit.start, hit.start + unit.end, held)
+            if best is not None:
+                return best
+        return None
+
+    def _says(self, hit: Hit, unit: Unit, text: str) -> bool:
+        context = hit.text[slice(*unit.context)] if unit.context else ""
+        about = "\n".join((hit.title, *hit.heading, context))
+        return not (
+            difference(self._claim, text, about)
+            or says_more(self._claim, text, about)
+            or says_less(self._claim, text, self._rarity)
+        )
 
 
 class GroundedProse:
@@ -100,7 +131,6 @@ class GroundedProse:
 
     def __init__(self, passages: Sequence[Hit], rarity: Callable[[str], float]) -> None:
         self.text = ""
-        self.declined = False
         self.citations: list[Citation] = []
         self.removed: list[str] = []
         """Sentences that no passage says, for the trace: nobody was shown them."""
@@ -108,6 +138,12 @@ class GroundedProse:
         self._rarity = rarity
         self._sentences = SentenceStream()
         self._said: set[str] = set()
+        self._declined = False
+
+    @property
+    def declined(self) -> bool:
+        """Whether the model says that the passages do not answer. Not believed where a passage may have told it to."""
+        return self._declined and not any(gives_orders(hit.text) for hit in self._passages)
 
     def feed(self, piece: str) -> Iterator[str]:
         """Take a piece of prose; yield the pieces of text that are certain now."""
@@ -120,22 +156,32 @@ class GroundedProse:
             yield from self._take(claim)
 
     def _take(self, claim: Claim) -> Iterator[str]:
-        self.declined = self.declined or NOT_THERE in claim.text
+        self._declined = self._declined or NOT_THERE in claim.text
         if claim.text in self._said:
             return  # small models repeat themselves
         self._said.add(claim.text)
-        span = support(claim, self._passages, self._rarity)
-        if span is None:
-            self.removed.append(claim.text)
+        if (span := support(claim, self._passages, self._rarity)) is not None:
+            yield self._tell(claim.text, self._cited(span)[0])
             return
+        self.removed.append(claim.text)
+        if (near := _Sources(claim, self._passages, self._rarity).nearest()) is not None:
+            citation, is_new = self._cited(near)
+            if is_new:
+                yield self._tell(phrases.quoted(citation.quote, near.hit.language), citation)
+
+    def _cited(self, span: Span) -> tuple[Citation, bool]:
+        """The citation of a span, and whether it is cited for the first time."""
         known = (c for c in self.citations if (c.chunk_id, c.start, c.end) == (span.hit.chunk_id, span.start, span.end))
-        citation = next(known, None)
-        if citation is None:
-            citation = cite(len(self.citations) + 1, span.hit, span.start, span.end)
-            self.citations.append(citation)
-        piece = f"{' ' if self.text else ''}{claim.text} [{citation.n}]"
+        if (citation := next(known, None)) is not None:
+            return citation, False
+        citation = cite(len(self.citations) + 1, span.hit, span.start, span.end)
+        self.citations.append(citation)
+        return citation, True
+
+    def _tell(self, said: str, citation: Citation) -> str:
+        piece = f"{' ' if self.text else ''}{said} [{citation.n}]"
         self.text += piece
-        yield piece
+        return piece
 
 
 def _numbers(text: str) -> set[str]:

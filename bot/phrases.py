@@ -27,3 +27,8 @@ def owned(question: str, near: Nearest) -> str:
 def changed(question: str) -> str:
     """Says of a citation that its document is not what it was when it was read."""
     return "読み込み後に変更されています" if language(question) == "ja" else "the file has changed since it was read"
+
+
+def quoted(text: str, spoken: str) -> str:
+    """Text of a document in the quotation marks of its language ("ja", or any other)."""
+    return f"「{text}」" if spoken == "ja" else f"“{text}”"
