@@ -13,12 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from bot.clues import Asked, Clue, clues, read_question
+from bot.near_misses import names_another
+from bot.untrusted import gives_orders, speaks_of_orders
 from retrieval.documents import Hit
 from retrieval.found import Found
 from retrieval.ranking import UNDECIDED, emphasis, most_words
 from retrieval.terms import terms
 
-VERSION = "2"
+VERSION = "3"
 """Of features and weights together: another one makes other scores, and a threshold fitted to these says nothing of those."""
 
 UNIT_WEIGHTS = {
@@ -84,18 +86,24 @@ def weigh(question: str, found: Found, at_most: int = 3) -> Evidence:
     """Choose one to `at_most` units of the hits, verbatim; neighbours become one span, a table row brings its header row.
 
     `found.rarity` is asked for the question's content terms only, `found.likeness` once, for all units with their
-    neighbours. No hit, or a question without a letter or digit: no span, score 0.
+    neighbours. No hit, or a question without a letter or digit: no span, score 0. Nor is there any likelihood where the
+    question names one exact thing and the passages another (`bot/near_misses.py`). Text that gives orders to whoever answers
+    is not chosen, unless the question is about such text.
     """
     asked = read_question(question, found.rarity)
     if not asked.weights:
         return Evidence((), 0.0)
     hints = clues(asked, found)
+    if not speaks_of_orders(question):
+        hints = [hint for hint in hints if not gives_orders(_text(hint, found.hits))]
     if not hints:
         return Evidence((), 0.0)
     likelihoods = _likelihoods(hints)
     order = sorted(range(len(hints)), key=lambda at: -likelihoods[at])
     chosen = _choose([(hints[at], likelihoods[at]) for at in order], found.hits, at_most)
-    return Evidence(_spans(chosen, found.hits), _sureness(asked, hints[order[0]], found))
+    spans = _spans(chosen, found.hits)
+    passages = ["\n".join((span.hit.title, *span.hit.heading, span.hit.text)) for span in spans]
+    return Evidence(spans, 0.0 if names_another(question, passages) else _sureness(asked, hints[order[0]], found))
 
 
 def _likelihoods(found: Sequence[Clue]) -> list[float]:
@@ -134,11 +142,15 @@ def _choose(ordered: Sequence[tuple[Clue, float]], hits: Sequence[Hit], at_most:
     for clue, likelihood in ordered:
         if len(chosen) == at_most or (chosen and likelihood < EARNS * chosen[0][1]):
             break
-        text = hits[clue.hit].text[clue.unit.start : clue.unit.end]
+        text = _text(clue, hits)
         if text not in told:
             chosen.append((clue, likelihood))
             told.add(text)
     return chosen
+
+
+def _text(clue: Clue, hits: Sequence[Hit]) -> str:
+    return hits[clue.hit].text[clue.unit.start : clue.unit.end]
 
 
 def _spans(chosen: Sequence[tuple[Clue, float]], hits: Sequence[Hit]) -> tuple[Span, ...]:

@@ -54,7 +54,8 @@ def says_more(claim: str, unit: str, about: str = "") -> bool:
 def says_less(claim: str, unit: str, rarity: Callable[[str], float]) -> bool:
     """Whether a sentence takes up a clause of its unit and leaves out what may narrow it."""
     claim, unit = (unicodedata.normalize("NFKC", text) for text in (claim, unit))
-    said, numbers = set(terms(claim)), {number for number, _ in amounts(claim)}
+    said = {*terms(claim), *terms(without_amounts(claim))}
+    numbers = {number for number, _ in amounts(claim)}
     for clause in _CLAUSE_ENDS.split(unit):
         words = {term for term in content_terms(without_amounts(clause)) if not is_function(term)}
         total = sum(map(rarity, words))
