@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from uuid import uuid4
 
 from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackHandler
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
-from bot import phrases, prompting, quoting
+from bot import headings, phrases, prompting, quoting
 from bot.answers import Answer, Delta, Done, Event, Question, Queued, Refused, Searching, Sources, Usage
 from bot.bridge import Bridge
 from bot.course import Course
@@ -178,7 +179,10 @@ class Assistant:
             yield Refused(answer)
             return
         # The quote style, and what is left when nothing the model said stands in the passages.
-        pieces, composed = quoting.compose(weighed.evidence.spans)
+        spans = weighed.evidence.spans
+        read = partial(self._searcher.document, principal=course.question.principal)
+        above = await self._bridge.run(lambda: headings.above([span.hit for span in spans], read))
+        pieces, composed = quoting.compose(spans, above)
         citations = await self._bridge.run(lambda: marked(composed, weighed.found.hits, self._freshness))
         answer = course.answer("".join(pieces), "quote", citations=citations)
         await self._keep(course, weighed, answer)

@@ -12,6 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from bot.choosing import Piece, choose
 from bot.clues import Asked, Clue, clues, read_question
 from bot.near_misses import names_another
 from bot.untrusted import gives_orders, speaks_of_orders
@@ -20,7 +21,7 @@ from retrieval.found import Found
 from retrieval.ranking import UNDECIDED, emphasis, most_words
 from retrieval.terms import terms
 
-VERSION = "3"
+VERSION = "4"
 """Of features and weights together: another one makes other scores, and a threshold fitted to these says nothing of those."""
 
 UNIT_WEIGHTS = {
@@ -59,10 +60,6 @@ ENOUGH = 0.35
 """Below this score the passages do not hold the answer. Even odds would be right for questions worded like their passages,
 as in JaQuAD; people word theirs more freely, and on the questions of `examples/` this answers a third more of them."""
 
-EARNS = 0.001
-"""A further unit is told too if it is at least this likely, as a share of the best one's likelihood: small, because a missed
-answer costs more than a sentence too many (0.03 makes answers a fifth shorter and loses one in thirty)."""
-
 
 @dataclass(frozen=True, slots=True)
 class Span:
@@ -83,8 +80,9 @@ class Evidence:
 
 
 def weigh(question: str, found: Found, at_most: int = 3) -> Evidence:
-    """Choose one to `at_most` units of the hits, verbatim; neighbours become one span, a table row brings its header row.
+    """Choose one to `at_most` units of the hits, verbatim, with what they need to be read alone (`bot/choosing.py`).
 
+    Neighbours become one span.
     `found.rarity` is asked for the question's content terms only, `found.likeness` once, for all units with their
     neighbours. No hit, or a question without a letter or digit: no span, score 0. Nor is there any likelihood where the
     question names one exact thing and the passages another (`bot/near_misses.py`). Text that gives orders to whoever answers
@@ -93,17 +91,19 @@ def weigh(question: str, found: Found, at_most: int = 3) -> Evidence:
     asked = read_question(question, found.rarity)
     if not asked.weights:
         return Evidence((), 0.0)
-    hints = clues(asked, found)
-    if not speaks_of_orders(question):
-        hints = [hint for hint in hints if not gives_orders(_text(hint, found.hits))]
+    unwanted = _nothing if speaks_of_orders(question) else gives_orders
+    hints = [hint for hint in clues(asked, found) if not unwanted(_text(hint, found.hits))]
     if not hints:
         return Evidence((), 0.0)
     likelihoods = _likelihoods(hints)
-    order = sorted(range(len(hints)), key=lambda at: -likelihoods[at])
-    chosen = _choose([(hints[at], likelihoods[at]) for at in order], found.hits, at_most)
-    spans = _spans(chosen, found.hits)
+    best = hints[max(range(len(hints)), key=lambda at: likelihoods[at])]
+    spans = _spans(choose(question, hints, likelihoods, found.hits, at_most, unwanted))
     passages = ["\n".join((span.hit.title, *span.hit.heading, span.hit.text)) for span in spans]
-    return Evidence(spans, 0.0 if names_another(question, passages) else _sureness(asked, hints[order[0]], found))
+    return Evidence(spans, 0.0 if names_another(question, passages) else _sureness(asked, best, found))
+
+
+def _nothing(_: str) -> bool:
+    return False
 
 
 def _likelihoods(found: Sequence[Clue]) -> list[float]:
@@ -135,33 +135,13 @@ def _sureness(asked: Asked, best: Clue, found: Found) -> float:
     return 1 / (1 + math.exp(-SURE_BIAS - sum(weight * judged[name] for name, weight in SURE_WEIGHTS.items())))
 
 
-def _choose(ordered: Sequence[tuple[Clue, float]], hits: Sequence[Hit], at_most: int) -> list[tuple[Clue, float]]:
-    """The best, and those after it that earn their place; none says or covers what another says."""
-    chosen: list[tuple[Clue, float]] = []
-    told: set[str] = set()
-    for clue, likelihood in ordered:
-        if len(chosen) == at_most or (chosen and likelihood < EARNS * chosen[0][1]):
-            break
-        text = _text(clue, hits)
-        if text not in told:
-            chosen.append((clue, likelihood))
-            told.add(text)
-    return chosen
-
-
 def _text(clue: Clue, hits: Sequence[Hit]) -> str:
     return hits[clue.hit].text[clue.unit.start : clue.unit.end]
 
 
-def _spans(chosen: Sequence[tuple[Clue, float]], hits: Sequence[Hit]) -> tuple[Span, ...]:
+def _spans(told: Sequence[Piece]) -> tuple[Span, ...]:
     """Spans in reading order: documents as their best unit ranks, within one by offset."""
-    pieces: list[Span] = []
-    for clue, likelihood in chosen:
-        hit = hits[clue.hit]
-        ranges = [(clue.unit.start, clue.unit.end)]
-        if clue.unit.context and clue.unit.kind in {"row", "code"}:
-            ranges.append(clue.unit.context)
-        pieces += [Span(hit, hit.start + start, hit.start + end, likelihood) for start, end in ranges]
+    pieces = [Span(one.hit, one.hit.start + one.start, one.hit.start + one.end, one.likelihood) for one in told]
     place: dict[str, int] = {}
     for piece in pieces:
         place.setdefault(piece.hit.document_id, len(place))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 from bot.answers import Citation, Nearest
 from bot.evidence import Span
+from bot.headings import Above, Heading
 from retrieval.documents import Hit
+from retrieval.terms import content_terms, terms
 
 MOST_NEAREST = 3
 """Documents a refusal names: enough to look into, few enough to read."""
@@ -35,27 +37,90 @@ def cite(n: int, hit: Hit, start: int, end: int) -> Citation:
     )
 
 
-def compose(spans: Sequence[Span]) -> tuple[list[str], tuple[Citation, ...]]:
+def compose(spans: Sequence[Span], above: Above) -> tuple[list[str], tuple[Citation, ...]]:
     """The pieces of the answer's text, in order, and the citations their `[n]` marks name. Repeated quotes are said once.
 
-    A table's rows follow its header row directly, and are marked together below them.
+    What stands `above` a quote and holds a word that the quotes below it do not comes before the first of them, each
+    heading on a line of its own and cited as any quote. A table's rows follow its header row directly, and are marked
+    together below them.
     """
-    citations: list[Citation] = []
+    told: dict[str, Span] = {}
     for span in spans:
-        if all(
-            span.hit.text[span.start - span.hit.start : span.end - span.hit.start] != one.quote for one in citations
-        ):
-            citations.append(cite(len(citations) + 1, span.hit, span.start, span.end))
+        told.setdefault(_quote(span), span)
+    citations: list[Citation] = []
     pieces: list[str] = []
-    for _, group in groupby(
-        citations, key=lambda one: (one.chunk_id,) if _is_row(one.quote) else (one.chunk_id, one.n)
-    ):
-        together = list(group)
-        quotes = "\n".join(one.quote for one in together)
-        marks = "".join(f"[{one.n}]" for one in together)
-        gap = "\n" if pieces else ""
-        pieces.append(f"{gap}{quotes}{chr(10) if _is_block(quotes) else ' '}{marks}")
+    for _, of_document in groupby(told.values(), key=lambda span: span.hit.document_id):
+        quoted = list(of_document)
+        wanted = _wanted(quoted, above)
+        for block in _blocks(quoted):
+            lines = []
+            for heading in above.get(block[0].hit.chunk_id, ()):
+                if heading in wanted:
+                    wanted.discard(heading)
+                    citations.append(_cite_heading(len(citations) + 1, block[0].hit, heading))
+                    lines.append(f"{heading.text} [{len(citations)}]")
+            parted = "\n" if pieces and lines else ""
+            marks = ""
+            for span in block:
+                citations.append(cite(len(citations) + 1, span.hit, span.start, span.end))
+                marks += f"[{len(citations)}]"
+            quotes = "\n".join(map(_quote, block))
+            lines.append(f"{quotes}{chr(10) if _is_block(quotes) else ' '}{marks}")
+            gap = "\n" if pieces else ""
+            pieces.append(gap + parted + "\n".join(lines))
     return pieces, tuple(citations)
+
+
+def _wanted(quoted: Sequence[Span], above: Above) -> set[Heading]:
+    """The headings of one document's quotes that hold a word which neither the quotes below them nor deeper headings hold."""
+    said: dict[Heading, set[str]] = {}
+    for span in quoted:
+        words = set(terms(_quote(span)))
+        for heading in reversed(above.get(span.hit.chunk_id, ())):
+            said.setdefault(heading, set()).update(words)
+            words.update(terms(heading.text))
+    return {heading for heading, words in said.items() if not words.issuperset(content_terms(heading.text))}
+
+
+def _blocks(quoted: Sequence[Span]) -> Iterator[list[Span]]:
+    """The spans one by one, the rows of a table together."""
+    block: list[Span] = []
+    for span in quoted:
+        if block and not (_is_row(_quote(span)) and _is_row(_quote(block[-1])) and _in_one_table(block[-1], span)):
+            yield block
+            block = []
+        block.append(span)
+    if block:
+        yield block
+
+
+def _in_one_table(row: Span, below: Span) -> bool:
+    """Whether nothing but other rows stands between two rows."""
+    if row.hit.chunk_id != below.hit.chunk_id:
+        return False
+    between = below.hit.text[row.end - row.hit.start : below.start - row.hit.start]
+    return all("|" in line for line in between.split("\n")[1:-1])
+
+
+def _cite_heading(n: int, hit: Hit, heading: Heading) -> Citation:
+    return Citation(
+        n=n,
+        document_id=hit.document_id,
+        chunk_id=hit.chunk_id,
+        title=hit.title,
+        heading=heading.path,
+        address=hit.address,
+        line=heading.line,
+        page=None,  # of a heading nobody knows it: the passage may have begun pages below
+        quote=heading.text,
+        start=heading.start,
+        end=heading.end,
+        source_kind=hit.source_kind,
+    )
+
+
+def _quote(span: Span) -> str:
+    return span.hit.text[span.start - span.hit.start : span.end - span.hit.start]
 
 
 def nearest(hits: Sequence[Hit], owners: Mapping[str, str] | None = None) -> tuple[Nearest, ...]:

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections.abc import Iterator
 
 _END = re.compile(r"[。！？．]+|[.!?…]+")
+_ENDS = frozenset("。！？．.!?…")
 _CLOSERS = "\"')]}”’」』）】〕》〉］｝"
 _PAIRS = dict(zip("「『（【〔《〈［(", "」』）】〕》〉］)", strict=True))
 _LONGEST_BRACKET = 400
@@ -22,6 +23,16 @@ _INITIAL_ENDS = re.compile(r"(?:[A-Za-z]\.)+[A-Za-z]$")
 _OPENS_SENTENCE = re.compile(
     r"[\"'“‘(\[]?(?:The|A|An|In|On|At|It|This|That|These|They|He|She|We|You|If|For|But|And|However)\b"
 )
+_OPENS_JAPANESE = re.compile(
+    "[こそあ](?:れ|の|こ|う|ちら)|しか(?:し|も)|また|なお|ただ|そして|さら|だが|だから|で[はも]、|とこ|とく|もし|もっとも|やが|つま|すな|ゆえ|したが"
+    "|よって|まず|つぎ|さて|いま|かつて|けれど|われ|わた|あな|ぼく|ひと|みな"
+)
+"""What a new sentence in hiragana begins with; other hiragana behind a bracket go on with its sentence (「……。」と言った)."""
+_SAYS = re.compile(
+    r"\s+(?:[A-Z][\w.’'-]*\s+){1,3}(?:said|says|asked|asks|replied|answered|wrote|added|cried|shouted)\b"
+)
+_NAME_LENGTH = 10
+"""Characters; what is shorter in brackets may be a name that ends like a sentence (「モーニング娘。」, "(Yahoo!)")."""
 _LABEL = re.compile(r"(?!https?:)[^\s:：|。.]{1,20}(?: [^\s:：|。.]{1,20}){0,3}(?:：|:\s)")
 _NARROW = 40
 """Columns; lines that are all shorter were not wrapped, they were written one by one."""
@@ -50,24 +61,38 @@ def _stops(paragraph: str, language: str) -> Iterator[int]:
         at = match.end()
         while at < len(paragraph) and (paragraph[at] in _CLOSERS or _belongs_to_the_left(paragraph[at])):
             at += 1
+        following = paragraph[at : at + 60]
         inside = bisect_right(opened, match.start()) - 1
         if inside >= 0 and brackets[inside][1] >= at:
-            continue
-        following = paragraph[at : at + 40]
+            opening, closing = brackets[inside]
+            if closing > at or not (at - opening > _NAME_LENGTH or _begins_a_sentence(paragraph, opening)):
+                continue
         wide = match[0][0] in "。！？．"
         if wide:
             closed = at > match.end()
-            if closed and following[:1] and (following[0] in "、，," or "ぁ" <= following[0] <= "ゖ"):
-                continue  # 「……。」と言った
+            if closed and _goes_on(following):
+                continue
             yield at
         elif language == "ja" and match[0][0] in "!?" and following[:1] and ord(following[0]) > 0x2E7F:
             yield at
         elif not following or following[0].isspace():
             if match[0] == "." and _is_abbreviation(paragraph, match.start(), following.lstrip()):
                 continue
-            if following.lstrip()[:1].islower():
+            if following.lstrip()[:1].islower() or (match[0] != "." and at > match.end() and _SAYS.match(following)):
                 continue
             yield at
+
+
+def _begins_a_sentence(paragraph: str, opening: int) -> bool:
+    before = paragraph[:opening].rstrip()
+    return not before or before[-1] in _ENDS or (before[-1] in _CLOSERS and before[-2:-1] in _ENDS)
+
+
+def _goes_on(following: str) -> bool:
+    """Whether a Japanese sentence goes on behind a closing bracket: 「……。」と言った."""
+    if not following or _OPENS_JAPANESE.match(following):
+        return False
+    return following[0] in "、，,。．" or "ぁ" <= following[0] <= "ゖ"
 
 
 def _is_abbreviation(paragraph: str, dot: int, following: str) -> bool:

@@ -7,7 +7,7 @@ separator rows, and a line that only leads in to a code block are no units: they
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bot.sentence_ends import sentence_ranges
@@ -22,20 +22,38 @@ _RULE_CHARACTERS = frozenset("|:- \t")
 _ITEM = re.compile(
     r"[ \t]*(?:[-*+•‣–][ \t]+|[・●○◆◇■□][ \t　]*|\(?\d{1,3}[.)][ \t]+|[(（]\d{1,3}[)）][ \t　]*|[①-⑳][ \t　]*)"
 )
-_LEADS_IN = (":", "：")
+_ORDERED = re.compile(r"[ \t]*[(（]?(?:\d|[①-⑳])")
+_LEADS_IN = re.compile(
+    r"[:：]$|\b(?:(?:the|as) following|steps below|(?:follow|take|do) these (?:\w+ )?steps)\b[^:]*\.$"
+    r"|(?:[次以下]の|以下|下記の?)(?:手順|方法|とおり|通り|流れ)[^。]*。$",
+    re.IGNORECASE,
+)
 _LONG_ITEM = 240
 """Characters; a longer list item is read sentence by sentence."""
 
 
 @dataclass(frozen=True, slots=True)
+class Listing:
+    """`text[start:end]` is a list of two items or more, with its marks and the sentence that leads in to it."""
+
+    start: int
+    end: int
+    items: int
+    ordered: bool
+    """Its first item has a number."""
+
+
+@dataclass(frozen=True, slots=True)
 class Unit:
     """`text[start:end]` may stand in an answer. `context` is the range of what it cannot be understood without:
-    the header row of a table row, the sentence that leads in to a list item or a code block."""
+    the header row of a table row, the sentence that leads in to a list item or a code block. `listing` is the list that
+    an item stands in, or that a sentence leads in to."""
 
     start: int
     end: int
     kind: Kind
     context: tuple[int, int] | None = None
+    listing: Listing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,35 +88,54 @@ class _Reader:
             if match[0]
         ]
         self._lead: tuple[int, int] | None = None
+        self._list: Listing | None = None
+        """What is known so far of the list that is being read."""
 
     def read(self) -> list[Unit]:
         found: list[Unit] = []
         at = 0
         while at < len(self._lines):
             line = self._lines[at]
+            goes_on = line.blank or _ITEM.match(line.text) or (self._list and line.text[0].isspace())
+            lead = None
+            if self._list and not goes_on:
+                self._end_list(found)
             if line.blank:
                 at += 1
             elif _FENCE.match(line.text):
-                at, unit = self._code(at)
+                at, unit = self._code(at, self._leading(found) if self._list else self._lead)
                 if found and unit.context == (found[-1].start, found[-1].end):
                     found.pop()
                 found.append(unit)
-                self._lead = None
             elif self._heading_lines(at):
                 at += self._heading_lines(at)
-                self._lead = None
             elif self._begins_table(at):
                 at, rows = self._table(at)
                 found += rows
-                self._lead = None
             elif _ITEM.match(line.text):
                 at, items = self._item(at)
                 found += items
             else:
                 at, sentences = self._paragraph(at)
                 found += sentences
-                self._lead = self._leading(sentences)
+                lead = self._leading(sentences)
+            if line.blank:
+                continue
+            if self._list is None:
+                self._lead = lead
+            else:
+                last = self._lines[min(at, len(self._lines)) - 1]
+                self._list = replace(self._list, end=self._trimmed(self._list.start, last.end)[1])
+        self._end_list(found)
         return found
+
+    def _end_list(self, found: list[Unit]) -> None:
+        """Tell the units of a list, and the sentence that leads in to it, of the whole."""
+        if (whole := self._list) and whole.items > 1:
+            for place, unit in enumerate(found):
+                if whole.start <= unit.start:
+                    found[place] = replace(unit, listing=whole)
+        self._list = None
 
     def _heading_lines(self, at: int) -> int:
         """How many lines a heading that begins here takes; 0: none does."""
@@ -132,17 +169,22 @@ class _Reader:
             at += 1
         return at, rows
 
-    def _code(self, at: int) -> tuple[int, Unit]:
+    def _code(self, at: int, lead: tuple[int, int] | None) -> tuple[int, Unit]:
         fence = _FENCE.match(self._lines[at].text)
         mark = fence[1] if fence else "```"
         last = at + 1
         while last < len(self._lines) and not self._lines[last].text.strip().startswith(mark):
             last += 1
         end = self._lines[min(last, len(self._lines) - 1)].end
-        return last + 1, Unit(*self._trimmed(self._lines[at].start, end), "code", self._lead)
+        return last + 1, Unit(*self._trimmed(self._lines[at].start, end), "code", lead)
 
     def _item(self, at: int) -> tuple[int, list[Unit]]:
-        marker = _ITEM.match(self._lines[at].text)
+        line = self._lines[at]
+        marker = _ITEM.match(line.text)
+        if self._list is None:
+            begins = self._lead[0] if self._lead else self._trimmed(line.start, line.end)[0]
+            self._list = Listing(begins, line.end, 0, _ORDERED.match(line.text) is not None)
+        self._list = replace(self._list, items=self._list.items + 1)
         start = self._lines[at].start + (marker.end() if marker else 0)
         last = at
         while last + 1 < len(self._lines) and self._continues(last + 1):
@@ -170,7 +212,7 @@ class _Reader:
         return last + 1, [Unit(start, end, "sentence") for start, end in ranges]
 
     def _leading(self, sentences: list[Unit]) -> tuple[int, int] | None:
-        if sentences and self._text[sentences[-1].start : sentences[-1].end].endswith(_LEADS_IN):
+        if sentences and _LEADS_IN.search(self._text[sentences[-1].start : sentences[-1].end]):
             return sentences[-1].start, sentences[-1].end
         return None
 

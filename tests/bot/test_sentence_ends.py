@@ -46,6 +46,9 @@ def test_ranges_count_in_the_whole_text_and_stay_in_their_paragraph() -> None:
         "J. R. Smith signed.",
         "The note (see below. It is long.) is here.",
         "He waited... and left.",
+        'Mori asked "Why?" and left.',
+        '"Is it open?" Dr. Mori asked.',
+        "The firm (Yahoo!) Japan knows it.",
     ],
 )
 def test_a_full_stop_that_ends_nothing(text: str) -> None:
@@ -59,6 +62,9 @@ def test_a_full_stop_that_ends_nothing(text: str) -> None:
         ("We moved to the U.S. The rest stayed.", ["We moved to the U.S.", "The rest stayed."]),
         ("Is it? Yes! Good.", ["Is it?", "Yes!", "Good."]),
         ('She said "Stop." He stopped.', ['She said "Stop."', "He stopped."]),
+        ("It holds. (It is not new.) Nobody objects.", ["It holds.", "(It is not new.)", "Nobody objects."]),
+        ("Ask first (the desk is on floor 2.) Then go.", ["Ask first (the desk is on floor 2.)", "Then go."]),
+        ("“Stop.” He stopped.", ["“Stop.”", "He stopped."]),
         ("An open (bracket here. It never closes.", ["An open (bracket here.", "It never closes."]),
     ],
 )
@@ -77,6 +83,19 @@ def test_a_bracket_whose_other_half_is_far_away_hides_no_end() -> None:
         ("申請します。承認されます。", ["申請します。", "承認されます。"]),
         ("「申請します。」と言った。", ["「申請します。」と言った。"]),
         ("「申請します。」、そして帰った。", ["「申請します。」、そして帰った。"]),
+        ("「申請します。」次に承認を待つ。", ["「申請します。」", "次に承認を待つ。"]),
+        ("社長は「来月から始めます。」しかし準備はまだだ。", ["社長は「来月から始めます。」", "しかし準備はまだだ。"]),
+        (
+            "届け出る（休日は除きます。ご注意ください。）受付は一階。",
+            ["届け出る（休日は除きます。ご注意ください。）", "受付は一階。"],
+        ),
+        ("提出する。（郵送でもよい。）締切は月末。", ["提出する。", "（郵送でもよい。）", "締切は月末。"]),
+        (
+            "提出する（郵送でもよいものとする。）。締切は月末。",
+            ["提出する（郵送でもよいものとする。）。", "締切は月末。"],
+        ),
+        ("彼は「モーニング娘。」メンバーに会った。", ["彼は「モーニング娘。」メンバーに会った。"]),
+        ("「わかりました。」が口癖だ。", ["「わかりました。」が口癖だ。"]),
         ("はい!わかりました", ["はい!", "わかりました"]),
         ("本当？！はい。", ["本当？！", "はい。"]),
     ],

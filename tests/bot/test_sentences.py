@@ -115,6 +115,62 @@ def test_list_items_come_without_their_marks_and_know_what_leads_in() -> None:
     assert {unit.context for unit in found[1:]} == {(0, 9)}
 
 
+STEPS = """\
+Ask first. To request leave:
+
+1. Open the tool. Then run:
+
+   ```sh
+   leave open
+   ```
+
+2. Fill in the form
+
+   Mind the dates.
+3. Send it
+
+It takes a day.
+"""
+
+
+def test_items_and_what_leads_in_know_the_whole_list() -> None:
+    found = units(STEPS, "en")
+    whole = STEPS[STEPS.index("To request") : STEPS.index("\n\nIt takes")]
+    assert {STEPS[one.listing.start : one.listing.end] for one in found if one.listing} == {whole}
+    assert {(one.listing.items, one.listing.ordered) for one in found if one.listing} == {(3, True)}
+    assert [STEPS[one.start : one.end] for one in found if not one.listing] == ["Ask first.", "It takes a day."]
+    assert [STEPS[slice(*one.context)] for one in found if one.kind == "item" and one.context] == [
+        "To request leave:"
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("text", "ordered"),
+    [("- a\n- b", False), ("① 開く\n② 送る", True), ("（1）開く\n（2）送る", True), ("1) a\n2) b", True)],
+)
+def test_a_list_with_numbers_is_ordered(text: str, ordered: bool) -> None:
+    assert [one.listing and one.listing.ordered for one in units(text, "ja")] == [ordered] * 2
+
+
+def test_an_item_alone_is_no_list() -> None:
+    assert [one.listing for one in units("Rates:\n- a\n\n# Next\n\nText.\n- b", "en")] == [None] * 4
+
+
+@pytest.mark.parametrize(
+    "lead",
+    [
+        "You need the following.",
+        "Follow these three steps.",
+        "次の手順で申請します。",
+        "申請は以下のとおりです。",
+        "必要なもの：",
+    ],
+)
+def test_a_sentence_that_announces_what_follows_leads_in(lead: str) -> None:
+    text = f"{lead}\n\n- a\n- b"
+    assert [one.context for one in units(text, "en")] == [None, (0, len(lead)), (0, len(lead))]
+
+
 def test_table_rows_know_their_header_and_the_separator_is_none() -> None:
     text = "| Grade | Cap |\n|---|---|\n| G1 | 180 |\n| G2 | 200 |"
     found = units(text, "en")
