@@ -22,10 +22,11 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from benchmarks.question_sets import Case, ask_all, holds, ingest, plain, rank, share, write_articles, write_handbook
-from bot import quoting
+from bot import headings, quoting
 from bot.answers import Answer
 from bot.evidence import weigh
 from bot.finding import PASSAGES
@@ -181,8 +182,10 @@ def measure_answers(kura: Kura, cases: Sequence[Case], report: Report, misses: M
 
 def best_sentence(kura: Kura, case: Case) -> str:
     """The answer if it were one sentence, and never refused."""
-    found = kura.searcher.search(case.question, principal=local_principal(groups=case.groups), k=PASSAGES)
-    pieces, _ = quoting.compose(weigh(case.question, found, 1).spans)
+    principal = local_principal(groups=case.groups)
+    spans = weigh(case.question, kura.searcher.search(case.question, principal=principal, k=PASSAGES), 1).spans
+    above = headings.above([span.hit for span in spans], partial(kura.searcher.document, principal=principal))
+    pieces, _ = quoting.compose(spans, above)
     return "".join(pieces)
 
 
