@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -102,6 +102,8 @@ class Asked:
     """Whether it asks what something is."""
     named: frozenset[str]
     """The terms of names, numbers and foreign words in it: what an answer can least do without."""
+    guessed: frozenset[str] = frozenset()
+    """The terms of words that were taken for others, as misspelt."""
 
     @cached_property
     def total(self) -> float:
@@ -118,9 +120,10 @@ class Asked:
         return sum(self.weights[term] * (1 - held.get(term, 0.0)) for term in self.named) / total if total else 0.0
 
     def held(self, listed: Sequence[str]) -> dict[str, float]:
-        """The question's terms among these: 1 for the term itself, `KIN` for a word of its family (partner, partnership)."""
+        """The question's terms among these: 1 for the term itself, `KIN` for a word of its family (partner, partnership) and
+        for one that it was taken for."""
         there = set(listed)
-        found = {term: 1.0 for term in self.weights if term in there}
+        found = {term: KIN if term in self.guessed else 1.0 for term in self.weights if term in there}
         for stem in self.stems:
             if stem not in found and any(_kin(stem, term) for term in there):
                 found[stem] = KIN
@@ -156,8 +159,8 @@ class Clue:
     features: Mapping[str, float]
 
 
-def read_question(question: str, rarity: Callable[[str], float]) -> Asked:
-    """`rarity` is asked for the question's content terms only."""
+def read_question(question: str, rarity: Callable[[str], float], guessed: Iterable[str] = ()) -> Asked:
+    """`rarity` is asked for the question's content terms only; `guessed` words of it stand nowhere and were taken for others."""
     ordered = content_terms(question)
     weights = {term: emphasis(term) * max(rarity(term), 0.01) for term in ordered}
     kind = next((kind for kind, pattern in _ASKS_FOR if pattern.search(question)), "")
@@ -169,6 +172,7 @@ def read_question(question: str, rarity: Callable[[str], float]) -> Asked:
         counted=_counted(question),
         defined=bool(_ASKS_WHAT.search(question)),
         named=frozenset(named),
+        guessed=frozenset(terms(" ".join(guessed))),
     )
 
 

@@ -88,7 +88,7 @@ def weigh(question: str, found: Found, at_most: int = 3) -> Evidence:
     question names one exact thing and the passages another (`bot/near_misses.py`). Text that gives orders to whoever answers
     is not chosen, unless the question is about such text.
     """
-    asked = read_question(question, found.rarity)
+    asked = read_question(question, found.rarity, found.corrected)
     if not asked.weights:
         return Evidence((), 0.0)
     unwanted = _nothing if speaks_of_orders(question) else gives_orders

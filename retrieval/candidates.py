@@ -84,6 +84,15 @@ class Snapshot:
             frequencies=frequencies,
         )
 
+    def vocabulary(self, beginning: str) -> dict[str, int]:
+        """The terms that begin with an ASCII letter, each with the number of chunks that hold it (> 0)."""
+        found: Counter[str] = Counter()
+        for table in self._tables:
+            found.update(words.vocabulary(self._connection, table, beginning))
+            for row in self._rows(table, [*self._hidden.values()]):
+                found.subtract({*row.title, *row.heading, *row.body})
+        return {term: count for term, count in found.items() if count > 0}
+
     def hits(
         self, query: Sequence[str], vector: Vectors, statistics: Statistics, *, weight: float, k: int
     ) -> tuple[Hit, ...]:

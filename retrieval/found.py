@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from retrieval.documents import Hit
 
@@ -24,10 +24,12 @@ class Found:
 
     `likeness` says how near texts are to the query by the embedder (cosine); None if it is not instant, or does not speak
     the query's language. `read` turns the terms of a text into what they say in the question's words: whoever weighs the
-    hits must read them as the search did.
+    hits must read them as the search did. `corrected` says of words of the question that stand nowhere which word they were
+    taken for: a guess, so whoever weighs the hits trusts them less.
     """
 
     hits: tuple[Hit, ...]
     rarity: Callable[[str], float]
     likeness: Likeness | None = None
     read: Callable[[Terms], Terms] = as_written
+    corrected: Mapping[str, str] = field(default_factory=dict)

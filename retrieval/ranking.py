@@ -79,6 +79,10 @@ class Statistics:
         holding = min(self.frequencies.get(term, 0), self.chunks)
         return math.log1p((self.chunks - holding + 0.5) / (holding + 0.5))
 
+    def unknown(self, terms: Collection[str]) -> set[str]:
+        """Those of the query's terms that stand nowhere."""
+        return {term for term in terms if self.frequencies.get(term, 0) <= 0}
+
 
 NOTHING_COUNTED = Statistics(chunks=0, mean_title=0.0, mean_heading=0.0, mean_body=0.0, frequencies={})
 """Of an index that holds nothing for the asker."""

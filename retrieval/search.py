@@ -27,6 +27,7 @@ from retrieval.language import language
 from retrieval.passages import StoredDocument
 from retrieval.ranking import NOTHING_COUNTED, UNDECIDED, VECTOR_WEIGHT, understands, vector_weight
 from retrieval.reading import LITERAL, Reading
+from retrieval.spelling import guesses, spelt
 from retrieval.terms import content_terms, terms
 from retrieval.vectors import Vectors, as_vectors
 
@@ -68,6 +69,11 @@ class Searcher:
                     continue
                 snapshot = self._snapshot(connection, generation, without, reads, principal=principal)
                 statistics = snapshot.statistics(query)
+                meant = guesses(text, statistics.unknown(query), snapshot.vocabulary)
+                if meant:
+                    reads = reads.joined(Reading({(term,): (terms(word)[0],) for word, term in meant.items()}))
+                    snapshot = self._snapshot(connection, generation, without, reads, principal=principal)
+                    statistics = snapshot.statistics(query)
                 weight = vector_weight(language(text), embedder.languages)
                 hits = snapshot.hits(query, vector, statistics, weight=weight, k=max(k, LOOKED_AT))
                 break
@@ -78,7 +84,8 @@ class Searcher:
             if reads:
                 likeness = _undecided_of_others(likeness, embedder.languages)
             hits = _by_sentences(hits, likeness)
-        return Found(hits[:k], statistics.rarity, likeness, reads.read)
+        corrected = {word: spelt(word, term, (hit.text for hit in hits)) for word, term in meant.items()}
+        return Found(hits[:k], statistics.rarity, likeness, reads.read, corrected)
 
     def document(self, document_id: str, *, principal: Principal) -> StoredDocument:
         """A live document; raises NotFound if there is none that the principal may read."""

@@ -164,6 +164,13 @@ def frequencies(connection: Connection, table: WordTable, query: Iterable[str]) 
     return {term: int(count) for term, count in found.items() if count}
 
 
+def vocabulary(connection: Connection, table: WordTable, beginning: str) -> dict[str, int]:
+    """The terms that begin with an ASCII letter, each with the number of chunks that hold it."""
+    statement = sql(f"SELECT term, doc FROM {table.name}_terms WHERE term >= :first AND term < :next")
+    values = {"first": beginning, "next": chr(ord(beginning) + 1)}
+    return {str(term): int(count) for term, count in connection.execute(statement, values)}
+
+
 def holding(connection: Connection, table: WordTable, phrases: Collection[Phrase]) -> int:
     """How many chunks hold any of these phrases (at least one)."""
     statement = sql(f"SELECT count(*) FROM {table.name} WHERE {table.name} MATCH :match")

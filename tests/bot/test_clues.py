@@ -154,3 +154,8 @@ def test_likeness_is_measured_of_each_unit_with_its_neighbours_below_the_title()
     hints = clues(asked("Who books?"), found(*hits, likeness=likeness))
     assert seen == ["Title\nOne. Two.", "Title\nOne. Two. Three.", "Title\nTwo. Three.", "Other\nFour."]
     assert [clue.features["likeness"] for clue in hints] == [0.0, 1.0, 2.0, 3.0]
+
+
+def test_a_word_that_was_taken_for_another_counts_as_its_kin() -> None:
+    asked = read_question("may I export the report", lambda _term: 1.0, ["export"])
+    assert asked.held(["export", "report"]) == {"export": KIN, "report": 1.0}

@@ -167,3 +167,12 @@ def test_orders_to_whoever_answers_are_quoted_only_to_who_asks_about_them() -> N
     plain, about_orders = "What is the hotel limit?", "Which instructions for assistants name a hotel limit?"
     assert quotes(weigh(plain, search(plain, texts))) == ["The hotel limit is 180 EUR per night."]
     assert order in "".join(quotes(weigh(about_orders, search(about_orders, texts))))
+
+
+def test_a_word_that_was_taken_for_another_counts_half() -> None:
+    exact = search("What is the hotel cap in Bergen?")
+    guessed = replace(exact, corrected={"hotel": "hostel"})
+    assert (
+        weigh("What is the hotel cap in Bergen?", guessed).score
+        < weigh("What is the hotel cap in Bergen?", exact).score
+    )

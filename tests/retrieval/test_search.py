@@ -247,3 +247,31 @@ def test_an_embedder_says_nothing_of_texts_in_a_language_that_it_does_not_speak(
     assert found.likeness
     said = found.likeness(["年休は十五日です。", "How much is the paid leave?"])
     assert said == [UNDECIDED, pytest.approx(1.0)]
+
+
+def test_a_misspelt_word_finds_what_it_was_meant_to_find_and_says_so(put: Put, searcher: Searcher) -> None:
+    put(travel="Hotels cost at most 180 EUR a night.", it="The printer is on floor 2.", food="Lunch is at noon.")
+    found = searcher.search("what does a hotle cost", principal=SOMEBODY, k=1)
+    assert found.hits[0].title == "travel"
+    assert found.corrected == {"hotle": "hotels"}
+    assert "hotl" in found.read(terms(found.hits[0].text))
+    assert searcher.search("what does a hotel cost", principal=SOMEBODY, k=1).corrected == {}
+
+
+def test_no_word_is_taken_for_one_that_may_not_be_read(put: Put, searcher: Searcher) -> None:
+    put(it="The printer is on floor 2.")
+    before = searcher.search("sallaries printer", principal=SOMEBODY, k=9)
+    put(HR, pay="Salaries are reviewed in April.")
+    after = searcher.search("sallaries printer", principal=SOMEBODY, k=9)
+    assert after.corrected == {}
+    assert after.hits == before.hits
+    assert searcher.search("sallaries printer", principal=IN_HR, k=9).corrected == {"sallaries": "salaries"}
+
+
+def test_no_word_is_taken_for_one_in_a_document_that_is_left_out(put: Put, searcher: Searcher) -> None:
+    put(it="The printer is on floor 2.")
+    before = searcher.search("hotle printer", principal=SOMEBODY, k=9)
+    put(travel="Hotels cost at most 180 EUR a night.")
+    (travel,) = {hit.document_id for hit in searcher.search("hotels", principal=SOMEBODY, k=9).hits if hit.words}
+    without = searcher.search("hotle printer", principal=SOMEBODY, k=9, without={travel})
+    assert (without.hits, without.corrected) == (before.hits, {})
