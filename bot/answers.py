@@ -7,7 +7,8 @@ from typing import Literal
 
 from retrieval.access import Principal
 
-Style = Literal["quote", "generate", "refusal"]
+Style = Literal["quote", "generate", "refusal", "courtesy"]
+"""How an answer came about; "courtesy" is a word of Kura's own to thanks or a greeting, for which nothing was searched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +97,8 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Searching:
-    """The question was taken up; `query` is what is searched for (a follow-up rewritten to stand alone)."""
+    """The question was taken up; `query` is what is searched for (a follow-up made to stand alone). Again, where another way to
+    take the question gave the evidence."""
 
     query: str
 

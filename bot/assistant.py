@@ -15,7 +15,7 @@ from uuid import uuid4
 from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackHandler
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
-from bot import headings, phrases, prompting, quoting
+from bot import courtesies, headings, phrases, prompting, quoting
 from bot.answers import Answer, Delta, Done, Event, Question, Queued, Refused, Searching, Sources, Usage
 from bot.bridge import Bridge
 from bot.course import Course
@@ -26,6 +26,7 @@ from bot.generating import AnswerModel, stream
 from bot.grounding import GroundedProse
 from bot.identity import ANONYMOUS, new_thread
 from bot.prompting import Prompt
+from bot.rewriting import Rewriter, Rewriting
 from bot.standing import Freshness, as_they_are, marked
 from bot.store import ConversationStore
 from models.engine import EngineState, Waiting
@@ -59,7 +60,8 @@ class Assistant:
     """Answers questions from what the principal may read. Without `freshness` no file is looked at before it is quoted.
 
     `enough` says from which score on (0..1) the evidence for a question is sufficient; it is asked on the bridge. `owners`
-    says by the name of a source whom a refusal names beside its documents.
+    says by the name of a source whom a refusal names beside its documents. `rewriter` makes questions stand alone where that
+    helps; without one, and wherever it fails, they are taken by their form alone.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Assistant:
         freshness: Freshness | None = None,
         enough: Callable[[str], float] = lambda _: ENOUGH,
         owners: Mapping[str, str] | None = None,
+        rewriter: Rewriter | None = None,
     ) -> None:
         self._searcher = searcher
         self._freshness = freshness
@@ -81,6 +84,7 @@ class Assistant:
         self._bridge = bridge
         self._model = model
         self._callbacks = list(callbacks)
+        self._rewriter = rewriter
         finder = Finder(searcher=searcher, store=store, bridge=bridge, freshness=freshness, enough=enough)
         self._recall: Runnable[Question, Recalled] = RunnableLambda(finder.recall).with_config(run_name="recall")
         self._weigh: Runnable[Recalled, Weighed] = RunnableLambda(finder.weigh).with_config(run_name="search and weigh")
@@ -152,11 +156,18 @@ class Assistant:
     # --- the steps ---
 
     async def _answer(self, course: Course, config: RunnableConfig) -> AsyncGenerator[Event, None]:
+        # 0. Thanks and greetings ask nothing, and belong to no history that a follow-up could lean on.
+        if said := courtesies.reply(course.question.text):
+            yield Delta(said)
+            yield Done(course.answer(said, "courtesy"))
+            return
         # 1. What to search for: a follow-up is made to stand alone.
         recalled = await self._recall.ainvoke(course.question, config)
         yield Searching(recalled.readings.ways[0].query)
         # 2. Search, and weigh the evidence.
-        weighed = await self._weigh.ainvoke(recalled, config)
+        weighed = await self._searched(recalled, config)
+        if weighed.query != recalled.readings.ways[0].query:
+            yield Searching(weighed.query)
         course.search_ms = course.elapsed_ms()
         nearest = quoting.nearest(weighed.found.hits, self._owners)
         yield Sources(nearest)
@@ -189,6 +200,22 @@ class Assistant:
         for piece in pieces:
             yield Delta(piece)
         yield Done(answer)
+
+    async def _searched(self, recalled: Recalled, config: RunnableConfig) -> Weighed:
+        """The evidence for a question as its form tells it, or as the model has rewritten it: before the first search where
+        that is wanted, else if that search found too little."""
+        rewriter, plain = self._rewriter, None
+        if rewriter is None or not rewriter.wanted(recalled):
+            plain = await self._weigh.ainvoke(recalled, config)
+            if rewriter is None or plain.sufficient:
+                return plain
+        rewrite: Runnable[Recalled, Rewriting] = RunnableLambda(rewriter.rewrite).with_config(run_name="rewrite")
+        rewriting = await rewrite.ainvoke(recalled, config)
+        if rewriting.readings:
+            weighed = await self._weigh.ainvoke(replace(recalled, readings=rewriting.readings), config)
+            if weighed.sufficient:
+                return weighed
+        return plain or await self._weigh.ainvoke(recalled, config)
 
     async def _fit_prompt(self, weighed: Weighed) -> Prompt:
         """The prompt, as long as the model's context and the time to the first word allow; its plan is in the trace."""

@@ -57,18 +57,23 @@ def replaced(before: str, fragment: str, ending: str = "") -> Replaced | None:
 
     `fragment` is without opening words ("and", "no,"); `ending` is the Japanese particle it was said with (では, のとき).
     """
-    if explicit := _NOT_BUT.match(fragment):
-        found = explicit.groupdict()
-        old, new = next((found[f"old{n}"], found[f"new{n}"]) for n in ("", "2", "3") if found[f"old{n}"])
+    old, fragment = correction(fragment)
+    if old:
         spot = _only(_occurrences(before, old) or _occurrences(before, _bare(old)))
         if spot is not None:
-            new = new if spot.text.casefold() == old.casefold() else _bare(new)
+            new = fragment if spot.text.casefold() == old.casefold() else _bare(fragment)
             return Replaced(_put(before, spot, new), new)
-        fragment = new
     for find in (_numbers, _days, _led, _names, _japanese):
         if (made := find(before, fragment, ending)) and made != before:
             return Replaced(made, fragment)
     return None
+
+
+def correction(text: str) -> tuple[str, str]:
+    """What was wrong and what is right: "in Japan" and "in Norway" of "not in Japan, in Norway"; else nothing and the text."""
+    explicit = _NOT_BUT.match(text)
+    found = explicit.groupdict() if explicit else {}
+    return next(((found[f"old{n}"], found[f"new{n}"]) for n in ("", "2", "3") if found.get(f"old{n}")), ("", text))
 
 
 def _numbers(before: str, fragment: str, _: str) -> str | None:

@@ -5,6 +5,7 @@ The steps of the assistant before anybody writes. Knows no front end, no style o
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,6 +18,7 @@ from bot.followup import Reading, Readings
 from bot.standing import Freshness
 from bot.store import ConversationStore, Turn
 from retrieval.access import Principal
+from retrieval.documents import Hit
 from retrieval.found import Found
 from retrieval.search import Searcher
 
@@ -24,6 +26,9 @@ PASSAGES = 10
 """Hits the answer is looked for in."""
 NEARBY = 10
 """Of these, the best for the whole of a conversation, in which the new part of a follow-up is looked for."""
+
+RANK_CONSTANT = 60
+"""Of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +92,16 @@ class Finder:
         return max((one for one in tried if one.sufficient), key=lambda one: one.evidence.score, default=tried[0])
 
     def _weighed(self, recalled: Recalled, reading: Reading) -> Weighed:
-        found = self._found(reading.query, principal=recalled.question.principal, k=PASSAGES)
+        principal = recalled.question.principal
+        found, *of_parts = (
+            self._found(text, principal=principal, k=PASSAGES) for text in (reading.query, *reading.parts)
+        )
+        if of_parts:
+            found = replace(found, hits=merged([found.hits, *(one.hits for one in of_parts)])[:PASSAGES])
         evidence = weigh(reading.query, found)
+        if of_parts:  # no one passage need speak to all of them: it is enough that each has its evidence
+            least = min(weigh(text, one).score for text, one in zip(reading.parts, of_parts, strict=True))
+            evidence = replace(evidence, score=max(evidence.score, least))
         if reading.own:
             evidence = followup.focus(evidence, weigh(reading.own, replace(found, likeness=None)), reading, found)
         return Weighed(recalled, reading.query, found, evidence, self._enough(reading.query))
@@ -97,3 +110,14 @@ class Finder:
         """What a search finds, without documents whose files are gone."""
         found = self._searcher.search(query, principal=principal, k=k)
         return replace(found, hits=tuple(self._freshness.standing(found.hits))) if self._freshness else found
+
+
+def merged(searches: Sequence[Sequence[Hit]]) -> tuple[Hit, ...]:
+    """The hits of several searches by reciprocal rank fusion, each once, with the best score that one of them gave it."""
+    ranks: defaultdict[str, float] = defaultdict(float)
+    best: dict[str, Hit] = {}
+    for hits in searches:
+        for rank, hit in enumerate(hits, 1):
+            ranks[hit.chunk_id] += 1 / (RANK_CONSTANT + rank)
+            best[hit.chunk_id] = max(best.get(hit.chunk_id, hit), hit, key=lambda one: one.score)
+    return tuple(sorted(best.values(), key=lambda hit: -ranks[hit.chunk_id]))

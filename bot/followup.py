@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bot.clues import read_question
-from bot.counterparts import replaced
+from bot.counterparts import correction, replaced
 from bot.evidence import Evidence, Span
 from bot.store import Turn
 from retrieval.found import Found
@@ -67,7 +67,7 @@ NEW_SHARE, OWN_SHARE = 0.5, 0.6
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One way to take a question. `query` is searched for and weighed.
+    """One way to take a question. `query` is searched for and weighed; `parts` are searched for besides.
 
     Where `own` is not empty, the answer must speak to it: the new part of the query, as it was said. `must` are terms of
     names that the passages must hold, `share` is how much of the weight of `own` (0..1).
@@ -77,6 +77,7 @@ class Reading:
     own: str = ""
     must: frozenset[str] = frozenset()
     share: float = 0.0
+    parts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +98,7 @@ def read(question: str, history: Sequence[Turn]) -> Readings:
     if not history:
         return Readings((Reading(question),))
     before = history[-1].query
-    opening = _OPENING.match(question)
-    rest = question[opening.end() :] if opening else question
+    opening, rest = _opened(question)
     alone, together = Reading(question), Reading(f"{before} {question}", own=question)
     if fragment := _fragment(rest):
         bare = not opening and not fragment.ending
@@ -109,9 +109,14 @@ def read(question: str, history: Sequence[Turn]) -> Readings:
         return Readings((together,) if pointing else ways, leans=True, best=bool(_NAMED.search(question)))
     if pointing:
         return Readings(ways, leans=True, best=True)
-    if opening and opening[0].strip(" 、,").lower() in _GOES_ON:
+    if opening.strip(" 、,").lower() in _GOES_ON:
         return Readings(ways, best=True)
     return Readings((alone, replace(together, share=OWN_SHARE)))
+
+
+def meant(question: str) -> str:
+    """A question without the words that lead on to it and what it takes back: "in Norway" of "No, not in Japan, in Norway"."""
+    return correction(_opened(question)[1])[1]
 
 
 def focus(together: Evidence, alone: Evidence, reading: Reading, found: Found) -> Evidence:
@@ -123,6 +128,12 @@ def focus(together: Evidence, alone: Evidence, reading: Reading, found: Found) -
     held, asked = found.read(terms(passages)), read_question(reading.own, found.rarity)
     share = max(asked.share(asked.held(held)), asked.written(passages)) if asked.weights else 1.0
     return Evidence(spans, together.score) if reading.must <= {*held} and share >= reading.share else Evidence((), 0.0)
+
+
+def _opened(question: str) -> tuple[str, str]:
+    """The words that only lead on from what was said before, and the rest."""
+    opening = _OPENING.match(question)
+    return (opening[0], question[opening.end() :]) if opening else ("", question)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +155,7 @@ def _fragment(rest: str) -> _Fragment | None:
 
 def _of_fragment(question: str, fragment: _Fragment, before: str) -> Reading:
     made = replaced(before, fragment.core, fragment.ending)
-    own = made.new if made else fragment.core
+    own = made.new if made else correction(fragment.core)[1]
     named = {term for name in _NAMED.findall(question) for term in terms(name) if not is_function(term)}
     query = made.question if made else f"{before} {own}"
     return Reading(query, own, must=frozenset(named & {*terms(own)}), share=NEW_SHARE)

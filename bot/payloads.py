@@ -61,13 +61,13 @@ class TimingsPayload(BaseModel):
 
 
 class AnswerPayload(BaseModel):
-    """A whole answer. A refusal has no citations and names the nearest documents instead."""
+    """A whole answer. A refusal has no citations and names the nearest documents instead; a courtesy has neither."""
 
     id: str
     question: str
     answer: str
     refused: bool
-    style: Literal["quote", "generate", "refusal"]
+    style: Literal["quote", "generate", "refusal", "courtesy"]
     citations: list[CitationPayload]
     nearest: list[NearestPayload]
     model: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from bot.answers import Nearest
 from retrieval.language import language
@@ -32,3 +33,13 @@ def changed(question: str) -> str:
 def quoted(text: str, spoken: str) -> str:
     """Text of a document in the quotation marks of its language ("ja", or any other)."""
     return f"「{text}」" if spoken == "ja" else f"“{text}”"
+
+
+def courtesy(said: str, kind: Literal["thanks", "greeting"]) -> str:
+    """What is said to thanks or a greeting."""
+    japanese = language(said) == "ja"
+    if kind == "thanks":
+        return "どういたしまして。" if japanese else "You are welcome."
+    if japanese:
+        return "こんにちは。社内文書について、知りたいことを質問してください。"
+    return "Hello! Ask me what you would like to know from the documents."

@@ -22,6 +22,8 @@ from bot.prompting import NOT_THERE, SystemPrompt
 SHIPPED = Path(__file__).parent / "prompts"
 ANSWER: Final = "answer"
 """The name of the generate style's prompt."""
+REWRITE: Final = "rewrite"
+"""The name of the prompt by which a model makes a question stand alone."""
 VALUES: Mapping[str, str] = {"not_there": NOT_THERE}
 """What each placeholder stands for."""
 MOST_CHARACTERS = 8_000

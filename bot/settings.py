@@ -148,6 +148,11 @@ class AnswerSettings(Section):
     prompts: NamedPath | None = Field(
         None, description="A folder of prompts of your own (`answer.md`), which win over Kura's of the same name."
     )
+    rewrite: Literal["auto", "off"] = Field(
+        "auto",
+        description="`auto`: a model that writes prose, but not the starter, makes follow-ups stand alone before the search;"
+        " `off`: their form alone tells.",
+    )
     golden: NamedPath | None = Field(
         None, description="A suite of golden questions: an index made anew answers only if they fare no worse with it."
     )

@@ -12,14 +12,17 @@ from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
 from langchain_core.embeddings import Embeddings
+from langchain_core.language_models import LanguageModelInput
 from langchain_core.language_models.chat_models import BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
+from langchain_core.runnables import Runnable
 from pydantic import PrivateAttr
 
 from models.embedders import unit
 from models.engine import Cancel, Channel, EngineState, Finished, Generation, Request, Score, TokenUsage
 from models.errors import ModelError
+from models.structured import structured
 from models.templates import Segment
 
 WAIT_S = 30.0
@@ -118,6 +121,12 @@ class ScriptedChat(BaseChatModel):
     @property
     def _llm_type(self) -> str:
         return "scripted"
+
+    def with_structured_output(
+        self, schema: dict[str, Any] | type, *, include_raw: bool = False, **kwargs: Any
+    ) -> Runnable[LanguageModelInput, Any]:
+        """The answers, parsed as JSON: a fake is bound by nothing."""
+        return structured(self, schema, include_raw=include_raw, method="json_schema", strict=None)
 
     def _generate(
         self,

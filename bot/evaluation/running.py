@@ -121,7 +121,7 @@ async def _asked(case: Case, ask: Ask, who: Principal, number: int) -> Trial:
 def _searched(case: Case, asked: Sequence[Trial]) -> str:
     """What to search for: a question that follows others as the first answer took it, made to stand alone."""
     taken = [event.detail for trial in asked[:1] for event in trial.events if event.kind == "searching"]
-    return taken[0] if case.follows and taken else case.question
+    return taken[-1] if case.follows and taken else case.question
 
 
 async def _verdict(case: Case, trial: Trial, judge: Judging | None) -> Verdict | None:

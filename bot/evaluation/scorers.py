@@ -133,7 +133,7 @@ def _citation(case: Case, _: Sequence[RecordedHit], trial: Trial) -> float | Non
 
 
 def _supported(_: Case, __: Sequence[RecordedHit], trial: Trial) -> float | None:
-    if trial.answer is None or trial.answer.refused:
+    if trial.answer is None or trial.answer.style in {"refusal", "courtesy"}:
         return None
     return float(not unsupported(trial.answer))
 

@@ -129,6 +129,7 @@ class Kura:
         """An assistant that answers from what a searcher finds; the bridge is one event loop's."""
         from bot.assistant import Assistant
         from bot.calibration.storing import Enough
+        from bot.wiring.models import make_rewriter
 
         model, store = self.model, self.store
         return Assistant(
@@ -140,6 +141,7 @@ class Kura:
             freshness=self.freshness,
             enough=Enough(self.settings.data_dir, self.index),
             owners={source.name: source.owner for source in self.settings.sources if source.owner},
+            rewriter=make_rewriter(self.settings, model),
         )
 
     @cached_property

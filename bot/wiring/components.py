@@ -18,7 +18,7 @@ from models.langchain_embeddings import NamedEmbeddings
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
     from langchain_core.messages import BaseMessage
-    from langchain_core.runnables import RunnableConfig
+    from langchain_core.runnables import Runnable, RunnableConfig
 
 
 def make_component(path: str, arguments: dict[str, Any], port: type[Any], key: str) -> Any:
@@ -89,6 +89,24 @@ class ComponentChat:
             with _served("model.component", self._path):
                 async for chunk in chunks:
                     yield chunk
+
+    def with_structured_output(self, schema: dict[str, Any]) -> ComponentStructured:
+        """As the component's own."""
+        with _served("model.component", self._path):
+            return ComponentStructured(self._chat.with_structured_output(schema), self._path)
+
+
+class ComponentStructured:
+    """A chat component that is bound to a schema, its faults told in a sentence."""
+
+    def __init__(self, bound: Runnable[Any, Any], path: str) -> None:
+        self._bound = bound
+        self._path = path
+
+    async def ainvoke(self, messages: list[BaseMessage], config: RunnableConfig, **arguments: Any) -> Any:
+        """As the component's own."""
+        with _served("model.component", self._path):
+            return await self._bound.ainvoke(messages, config, **arguments)
 
 
 class ComponentEmbeddings(NamedEmbeddings):

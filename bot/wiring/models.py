@@ -12,7 +12,7 @@ from bot import prompting
 from bot.errors import SettingsError
 from bot.generating import AnswerModel, ModelCall
 from bot.identity import ANONYMOUS
-from bot.prompt_files import ANSWER, load_prompts
+from bot.prompt_files import ANSWER, REWRITE, load_prompts
 from bot.prompting import Budget, SystemPrompt
 from bot.settings import Settings
 from bot.wiring.components import ComponentChat, make_component
@@ -26,6 +26,7 @@ from models.speed import Speed, SpeedBook, measure
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
 
+    from bot.rewriting import Rewriter
     from models.chat import ChatKura
 
 SPEEDS = "speeds.json"
@@ -92,6 +93,17 @@ def engine_options(settings: Settings, card: ModelCard, *, alone: bool) -> Engin
 def answer_prompt(settings: Settings) -> SystemPrompt:
     """What the model is told first: Kura's own, or the company's. Raises SettingsError for a broken file of theirs."""
     return load_prompts(settings.answer.prompts)[ANSWER].system
+
+
+def make_rewriter(settings: Settings, model: AnswerModel) -> Rewriter | None:
+    """What makes questions stand alone; None if the settings want none, or the model is not up to it."""
+    from bot.rewriting import Rewriter
+
+    chosen = settings.model
+    starter = not (chosen.name or chosen.path or chosen.servers or chosen.component)
+    if settings.answer.rewrite == "off" or model.style != "generate" or starter:
+        return None
+    return Rewriter(model, load_prompts(settings.answer.prompts)[REWRITE].system)
 
 
 def make_engine(settings: Settings, card: ModelCard, *, alone: bool) -> ChatEngine:

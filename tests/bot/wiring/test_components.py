@@ -108,3 +108,14 @@ def test_a_chat_model_that_does_not_answer_is_said_and_one_that_does_is_passed_t
         asyncio.run(written_by(chat))
     with pytest.raises(EngineBusy, match="Full"):
         asyncio.run(written_by(chat))
+
+
+def test_a_chat_component_bound_to_a_schema_answers_in_it_and_tells_its_faults_in_a_sentence() -> None:
+    chat = ComponentChat(
+        ScriptedChat(answers=['{"question": "q"}', ConnectionError("refused, with the key k3y")]), "a.Chat"
+    )
+    bound = chat.with_structured_output({"type": "object"})
+    assert asyncio.run(bound.ainvoke([HumanMessage("?")], {})) == {"question": "q"}
+    with pytest.raises(EngineFailed, match=r"a\.Chat\) did not answer \(ConnectionError\)") as caught:
+        asyncio.run(bound.ainvoke([HumanMessage("?")], {}))
+    assert "k3y" not in str(caught.value)

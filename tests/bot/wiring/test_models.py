@@ -20,6 +20,7 @@ from bot.wiring.models import (
     engine_options,
     fast_card,
     make_engine,
+    make_rewriter,
     measure_speed,
     model_card,
     speed_book,
@@ -196,3 +197,23 @@ def test_a_slow_model_gets_a_plan_from_the_book(house: Path, stack: ExitStack) -
     speed_book(chosen).put(card, engine_options(chosen, card, alone=True), Speed(100.0, 5.0, ""))
 
     assert LocalChat(chosen, stack, alone=True).budget().tokens == 150
+
+
+SERVED = {"servers": ["http://127.0.0.1:1/v1"], "served_model": "big"}
+
+
+@pytest.mark.parametrize(
+    ("model", "answer", "rewrites"),
+    [
+        (SERVED, {}, True),
+        (SERVED, {"rewrite": "off"}, False),
+        (SERVED | {"answer_style": "quote"}, {}, False),
+        ({"answer_style": "generate"}, {}, False),  # the starter
+    ],
+)
+def test_only_a_capable_model_rewrites_questions(
+    model: dict[str, Any], answer: dict[str, Any], rewrites: bool, stack: ExitStack
+) -> None:
+    chosen = load(overrides={"model": model, "answer": answer})
+    made = make_rewriter(chosen, answer_model(chosen, stack, style=None, alone=True))
+    assert (made is not None) == rewrites
