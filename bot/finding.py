@@ -24,9 +24,6 @@ from retrieval.search import Searcher
 
 PASSAGES = 10
 """Hits the answer is looked for in."""
-NEARBY = 10
-"""Of these, the best for the whole of a conversation, in which the new part of a follow-up is looked for."""
-
 RANK_CONSTANT = 60
 """Of reciprocal rank fusion (Cormack, Clarke and Büttcher 2009)."""
 

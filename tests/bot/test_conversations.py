@@ -94,7 +94,7 @@ person = st.builds(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(turns=st.lists(st.tuples(person, st.sampled_from(["t", "u", "T", "t "])), max_size=12))
 def test_a_history_is_of_one_person_in_one_thread_with_the_same_rights(
     tmp_path_factory: pytest.TempPathFactory, turns: list[tuple[Principal, str]]
