@@ -23,6 +23,16 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """Another document that says the same in the same words."""
+
+    document_id: str
+    title: str
+    address: str
+    source_kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Citation:
     """A span of a document. `quote` is the document's text from `start` to `end` (characters), to the character."""
 
@@ -41,6 +51,8 @@ class Citation:
     """The file has changed since it was read, or cannot be looked at now."""
     source_kind: str = ""
     """Of the source it came from: "folder", "upload", ..."""
+    also: tuple[Copy, ...] = ()
+    """Where the quote stands too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,20 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from bot.answers import Answer, Citation, Nearest
+from bot.answers import Answer, Citation, Copy, Nearest
 from retrieval.documents import Hit
 
 HEADING_SEPARATOR = " › "
 
 _ADDRESS = "The path or link of the source document; of an upload, the path of its text on this server."
+
+
+class CopyPayload(BaseModel):
+    """Another document that says the same in the same words."""
+
+    document_id: str
+    title: str
+    address: str = Field(description=_ADDRESS)
 
 
 class CitationPayload(BaseModel):
@@ -34,6 +42,7 @@ class CitationPayload(BaseModel):
     start: int
     end: int
     changed: bool = Field(description="The file has changed since it was read, or cannot be looked at now.")
+    also: list[CopyPayload] = Field(description="Where the quote stands too; copies are not cited each by itself.")
 
 
 class NearestPayload(BaseModel):
@@ -96,6 +105,8 @@ class HitPayload(BaseModel):
     text: str
     score: float
     changed: bool = Field(description="The file has changed since it was read, or cannot be looked at now.")
+    also: list[CopyPayload] = Field(description="Copies in other documents that the caller may read.")
+    rerank: float | None = Field(description="What the reranker says of it, from 0 to 1; null if none was asked.")
 
 
 class SearchPayload(BaseModel):
@@ -163,6 +174,15 @@ def _citation(citation: Citation) -> CitationPayload:
         start=citation.start,
         end=citation.end,
         changed=citation.changed,
+        also=[_copy(one) for one in citation.also],
+    )
+
+
+def _copy(copy: Copy | Hit) -> CopyPayload:
+    return CopyPayload(
+        document_id=copy.document_id,
+        title=copy.title,
+        address=public_address(copy.document_id, copy.address, copy.source_kind),
     )
 
 
@@ -181,4 +201,6 @@ def _hit(hit: Hit) -> HitPayload:
         text=hit.text,
         score=hit.score,
         changed=hit.changed,
+        also=[_copy(one) for one in hit.also],
+        rerank=hit.rerank,
     )

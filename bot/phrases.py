@@ -25,6 +25,11 @@ def owned(question: str, near: Nearest) -> str:
     return f"担当: {near.owner}" if language(question) == "ja" else f"ask {near.owner}"
 
 
+def also(question: str, places: Sequence[str]) -> str:
+    """Says where else the same stands."""
+    return "ほかに: " + "、".join(places) if language(question) == "ja" else "also in: " + ", ".join(places)
+
+
 def changed(question: str) -> str:
     """Says of a citation that its document is not what it was when it was read."""
     return "読み込み後に変更されています" if language(question) == "ja" else "the file has changed since it was read"

@@ -15,6 +15,7 @@ from bot.store import Turn
 from models.errors import PromptTooLong
 from models.templates import Segment, prefix
 from retrieval.documents import Hit
+from retrieval.widening import narrowed
 
 NOT_THERE = "NOT IN THE DOCUMENTS"
 """What the model is told to say when the passages do not answer; noticed in its prose."""
@@ -85,7 +86,8 @@ def build(
     """Fit system, history, passages and question into `context_length` tokens, the answer included, and into the budget.
 
     The question always stands whole; then come passages, best first, then the newest turns. One passage stands there
-    whatever the budget says. Raises PromptTooLong if not even the question and one passage fit into the context.
+    whatever the budget says; one that was widened and does not fit stands there as it was found. Raises PromptTooLong if
+    not even the question and one passage fit into the context.
     """
 
     def cost(text: str) -> int:
@@ -97,9 +99,12 @@ def build(
     spare = room if budget.tokens is None else min(room, budget.tokens - cost(question))
     # 1. Passages, best first, as long as they fit whole.
     passages: list[Hit] = []
-    for hit in hits:
-        price = count_tokens(_passage(len(passages) + 1, hit)) + 2
-        if price > (spare - (room - left) if passages else left):
+    for wide in hits:
+        most = spare - (room - left) if passages else left
+        for hit in (wide, narrowed(wide)):
+            if (price := count_tokens(_passage(len(passages) + 1, hit)) + 2) <= most:
+                break
+        else:
             break
         passages.append(hit)
         left -= price

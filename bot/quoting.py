@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
-from bot.answers import Citation, Nearest
+from bot.answers import Citation, Copy, Nearest
 from bot.evidence import Span
 from bot.headings import Above, Heading
 from retrieval.documents import Hit
+from retrieval.folding import holds
 from retrieval.terms import content_terms, terms
 
 MOST_NEAREST = 3
@@ -34,6 +35,11 @@ def cite(n: int, hit: Hit, start: int, end: int) -> Citation:
         start=start,
         end=end,
         source_kind=hit.source_kind,
+        also=tuple(
+            Copy(copy.document_id, copy.title, copy.address, copy.source_kind)
+            for copy in hit.also
+            if holds(copy.text, quote)
+        ),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -46,15 +46,18 @@ class Freshness:
     def standing(self, hits: Sequence[Hit]) -> list[Hit]:
         """The hits whose files are still there. If it is the source that is gone (a disk not mounted), they are kept.
 
+        A copy stands in for a hit whose own file is gone.
         Uploads lie in the data folder, which is there: an empty folder of them means that the last one was taken away.
         """
-        vanished = {address for address in _addresses(hits) if _vanished(address)}
+        every = [one for hit in hits for one in (hit, *hit.also)]
+        vanished = {address for address in _addresses(every) if _vanished(address)}
         if not vanished:
             return list(hits)
         roots = self._roots()
-        uploads = {hit.address for hit in hits if hit.source_kind == "upload"}
+        uploads = {hit.address for hit in every if hit.source_kind == "upload"}
         gone = {address for address in vanished if address in uploads or not _root_is_gone(address, roots)}
-        return [hit for hit in hits if hit.source_kind not in KINDS or hit.address not in gone]
+        found = (_still_there(hit, gone) for hit in hits)
+        return [hit for hit in found if hit is not None]
 
     def changed(self, hits: Sequence[Hit]) -> set[str]:
         """The documents (by id) whose files are not as they were read, or cannot be looked at now.
@@ -92,6 +95,12 @@ def freshness(index: Index) -> Freshness:
         return None if found is None else Stored(*found)
 
     return Freshness(roots, stored)
+
+
+def _still_there(hit: Hit, gone: Collection[str]) -> Hit | None:
+    """The hit, or its best copy in its place, without the copies whose files are gone; None if none is left."""
+    left = [one for one in (hit, *hit.also) if one.source_kind not in KINDS or one.address not in gone]
+    return replace(left[0], score=hit.score, also=tuple(left[1:])) if left else None
 
 
 def _addresses(hits: Sequence[Hit]) -> set[str]:

@@ -8,7 +8,7 @@ no embedder, nor what is made of the hits.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from statistics import fmean
 
@@ -17,7 +17,8 @@ from sqlalchemy import Connection
 from retrieval import passages, words
 from retrieval.access import Principal
 from retrieval.chroma import VectorIndex
-from retrieval.documents import Hit
+from retrieval.documents import Around, Hit
+from retrieval.folding import fold
 from retrieval.generations import Generation
 from retrieval.passages import StoredChunk
 from retrieval.ranking import Statistics, fuse, score
@@ -29,6 +30,8 @@ WORD_CANDIDATES = 200
 """Chunks that each word table hands to the ranking."""
 VECTOR_CANDIDATES = 50
 """Chunks that each Chroma collection hands to the ranking, before those are dropped that are not live."""
+MOST_ROUNDS = 5
+"""How often as many hits as are wanted are read again, where they are copies of better ones."""
 
 
 class Snapshot:
@@ -96,7 +99,10 @@ class Snapshot:
     def hits(
         self, query: Sequence[str], vector: Vectors, statistics: Statistics, *, weight: float, k: int
     ) -> tuple[Hit, ...]:
-        """The `k` best chunks, best first, for terms and a vector (shape (1, dimensions)); `weight` is that of the vectors."""
+        """The `k` best chunks, best first, for terms and a vector (shape (1, dimensions)); `weight` is that of the vectors.
+
+        Near-duplicates are folded into the better one (`retrieval/folding.py`).
+        """
         # 1. Candidates, from both sides.
         passed_over = {*self._hidden.values()}
         rows = {
@@ -114,13 +120,29 @@ class Snapshot:
         if self._reads:
             rows, near = self._as_read(rows, near)
         by_words = {chunk: score(query, row, statistics) for chunk, row in rows.items()}
-        order = fuse(by_words, near, weight=weight)[:k]
-        # 3. Their texts.
+        order = fuse(by_words, near, weight=weight)
+        # 3. Their texts; where some say what better ones say, others come in their place.
+        found: tuple[Hit, ...] = ()
+        for at in range(0, min(len(order), MOST_ROUNDS * k), k):
+            found = fold((*found, *self._with_texts(order[at : at + k], by_words, near)))
+            if len(found) >= k:
+                break
+        return found[:k]
+
+    def around(self, chunks: Sequence[str], reach: int) -> dict[str, Around]:
+        """What stands around each of these chunks (ids of hits), `reach` characters to either side."""
+        return passages.around(
+            self._connection, generation=self._generation.id, readable=self._readable, keys=chunks, reach=reach
+        )
+
+    def _with_texts(
+        self, scored: Sequence[tuple[int, float]], words: Mapping[int, float], near: Mapping[int, float]
+    ) -> Iterator[Hit]:
         found = passages.chunks(
-            self._connection, generation=self._generation.id, readable=self._readable, ids=[id_ for id_, _ in order]
+            self._connection, generation=self._generation.id, readable=self._readable, ids=[id_ for id_, _ in scored]
         )
         stored = {chunk.id: chunk for chunk in found}
-        return tuple(_hit(stored[id_], value, by_words[id_], near.get(id_)) for id_, value in order if id_ in stored)
+        return (_hit(stored[id_], value, words[id_], near.get(id_)) for id_, value in scored if id_ in stored)
 
     def _frequencies(self, table: WordTable, query: Sequence[str]) -> dict[str, int]:
         """In how many of a table's chunks each term stands, or is said in other words: never rarer than those."""

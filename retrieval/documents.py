@@ -39,6 +39,15 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class Around:
+    """What stands around a chunk: the document's text from `start` on, and the chunks that begin there, ascending."""
+
+    start: int
+    text: str
+    chunks: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Hit:
     """A chunk found by a search, with its scores and where they came from.
 
@@ -70,3 +79,9 @@ class Hit:
     """The file has changed since it was read, or cannot be looked at now. A search does not look: who shows the hit does."""
     source: str = ""
     """The name of the source it came from."""
+    also: tuple[Hit, ...] = ()
+    """Copies in other documents that the asker may read, one for each document; see `retrieval/folding.py`."""
+    core: tuple[int, int] | None = None
+    """The chunk that was found, where the hit was widened around it; see `retrieval/widening.py`."""
+    rerank: float | None = None
+    """What a reranker says of it (0..1, comparable within one search only); None: none was asked."""

@@ -14,6 +14,7 @@ from sqlalchemy import Connection, Row
 from retrieval.access import Principal
 from retrieval.authority import ReaderSets, reader_sets
 from retrieval.database import sql
+from retrieval.documents import Around, Chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,38 @@ def chunks(
     values = {"generation": generation, "sets": list(readable), "ids": list(ids), "keys": list(keys)}
     rows = connection.execute(statement, values)
     return [_stored_chunk(row) for row in rows]
+
+
+NEIGHBOURS = 40
+"""Chunks to either side of one that are its surroundings at most."""
+
+
+def around(
+    connection: Connection, *, generation: int, readable: ReaderSets, keys: Sequence[str], reach: int
+) -> dict[str, Around]:
+    """What stands around each live chunk with one of these keys that may be read, `reach` characters to either side."""
+    if not keys:
+        return {}
+    values = {"generation": generation, "sets": list(readable), "keys": list(keys), "reach": reach, "most": NEIGHBOURS}
+    found = f"FROM {_FROM_CHUNKS} WHERE d.reader_set_id IN :sets AND c.key IN :keys"
+    texts = sql(
+        "SELECT c.key, max(c.start - :reach, 0) AS start,"
+        ' substr(v.text, max(c.start - :reach, 0) + 1, c."end" + :reach - max(c.start - :reach, 0)) AS text ' + found,
+        *("sets", "keys"),
+    )
+    near = sql(
+        'SELECT own.key, c.start, c."end", c.heading, c.line, c.page'
+        f' FROM (SELECT c.key, c.version_id, c.ordinal, c.start, c."end" {found}) own'
+        " CROSS JOIN chunks c ON c.version_id = own.version_id AND c.ordinal BETWEEN own.ordinal - :most AND own.ordinal + :most"
+        ' AND c.start >= own.start - :reach AND c."end" <= own."end" + :reach ORDER BY own.key, c.ordinal',
+        *("sets", "keys"),
+    )
+    chunks: dict[str, list[Chunk]] = {}
+    for row in connection.execute(near, values):
+        chunks.setdefault(row.key, []).append(
+            Chunk(row.start, row.end, tuple(json.loads(row.heading)), row.line, row.page)
+        )
+    return {row.key: Around(row.start, row.text, tuple(chunks[row.key])) for row in connection.execute(texts, values)}
 
 
 def chunk_numbers(

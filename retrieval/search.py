@@ -13,7 +13,7 @@ from dataclasses import replace
 from sqlalchemy import Connection
 
 from models.embedders import Embedder
-from retrieval import generations, passages
+from retrieval import generations, passages, widening
 from retrieval.access import Principal
 from retrieval.candidates import Snapshot
 from retrieval.database import reading
@@ -76,6 +76,7 @@ class Searcher:
                     statistics = snapshot.statistics(query)
                 weight = vector_weight(language(text), embedder.languages)
                 hits = snapshot.hits(query, vector, statistics, weight=weight, k=max(k, LOOKED_AT))
+                around = snapshot.around(widening.wanted(hits), widening.MOST)
                 break
         # 3. Outside of it: what the embedder says of their sentences.
         likeness = None
@@ -85,7 +86,7 @@ class Searcher:
                 likeness = _undecided_of_others(likeness, embedder.languages)
             hits = _by_sentences(hits, likeness)
         corrected = {word: spelt(word, term, (hit.text for hit in hits)) for word, term in meant.items()}
-        return Found(hits[:k], statistics.rarity, likeness, reads.read, corrected)
+        return Found(widening.widen(hits, around, k), statistics.rarity, likeness, reads.read, corrected)
 
     def document(self, document_id: str, *, principal: Principal) -> StoredDocument:
         """A live document; raises NotFound if there is none that the principal may read."""

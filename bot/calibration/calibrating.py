@@ -203,7 +203,8 @@ class Calibrator:
     def _asked(self, made: Made, group: Sequence[str], *, principal: Principal) -> Asked | None:
         """None if search does not find the passage."""
         evidence, hits = self._weighed(made.text, principal=principal)
-        if made.chunk_id not in {hit.chunk_id for hit in hits[:FOUND_WITHIN]}:
+        sentence = _letters(made.sentence)
+        if not any(hit.chunk_id == made.chunk_id or sentence in _letters(hit.text) for hit in hits[:FOUND_WITHIN]):
             return None
         left, others = self._weighed(made.text, group, principal=principal)
         copied = any(_letters(made.sentence) in _letters(hit.text) for hit in others)

@@ -16,7 +16,7 @@ from rich.text import Text
 from bot import phrases
 
 if TYPE_CHECKING:
-    from bot.answers import Answer, Citation
+    from bot.answers import Answer, Citation, Copy
     from retrieval.documents import Hit
 
 _PLAIN: dict[str, Any] = {"markup": False, "emoji": False, "highlight": False, "soft_wrap": True}
@@ -62,6 +62,7 @@ def print_citations(console: Console, citations: Sequence[Citation], question: s
         if citation.changed:
             line.append(f"  ({phrases.changed(question)})", style="yellow")
         console.print(line)
+        _print_copies(console, citation.also, question)
 
 
 def print_sources(console: Console, answer: Answer) -> None:
@@ -83,10 +84,17 @@ def print_hits(console: Console, hits: Sequence[Hit], question: str = "") -> Non
         if hit.changed:
             head.append(f"  ({phrases.changed(question)})", style="yellow")
         console.print(head)
+        _print_copies(console, hit.also, question)
         console.print(printable(hit.text))
         console.print()
     if not hits:
         console.print("Nothing found.")
+
+
+def _print_copies(console: Console, copies: Sequence[Copy | Hit], question: str) -> None:
+    if copies:
+        places = [f"{printable(one.title)} ({printable(place(one.address, 1, None))})" for one in copies]
+        console.print(Text(f"      {phrases.also(question, places)}", style="dim"))
 
 
 def _new(title: str, heading: Sequence[str]) -> Sequence[str]:

@@ -6,12 +6,25 @@ from dataclasses import replace
 from pathlib import Path
 
 import bot
-from bot.answers import Answer, Citation, Nearest, Timings, Usage
+from bot.answers import Answer, Citation, Copy, Nearest, Timings, Usage
 from bot.payloads import answer_payload, search_payload
 from bot.quoting import cite, nearest
 from retrieval.documents import Hit
 
-CITATION = Citation(1, "d1", "c7", "Travel", ("Trips", "Hotels"), "travel.md", 12, 3, "The cap is 180 EUR.", 40, 59)
+CITATION = Citation(
+    1,
+    "d1",
+    "c7",
+    "Travel",
+    ("Trips", "Hotels"),
+    "travel.md",
+    12,
+    3,
+    "The cap is 180 EUR.",
+    40,
+    59,
+    also=(Copy("d9", "Old travel", "old.md"),),
+)
 ANSWER = Answer(
     "q1",
     "What is the cap?",
@@ -49,6 +62,7 @@ def test_an_answer_has_the_fields_that_programs_outside_read() -> None:
                 "start": 40,
                 "end": 59,
                 "changed": False,
+                "also": [{"document_id": "d9", "title": "Old travel", "address": "old.md"}],
             }
         ],
         "nearest": [{"document_id": "d2", "title": "Meals", "address": "meals.md", "owner": "Canteen team"}],
@@ -81,6 +95,8 @@ def test_a_search_has_the_fields_that_programs_outside_read() -> None:
                 "text": "The cap is 180 EUR.",
                 "score": 0.9,
                 "changed": False,
+                "also": [],
+                "rerank": None,
             }
         ],
     }

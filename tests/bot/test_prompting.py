@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -108,3 +109,11 @@ def test_what_is_pinned_begins_every_prompt() -> None:
 
     assert beginning
     assert tuple(prompt[: len(beginning)]) == beginning
+
+
+def test_a_widened_passage_that_does_not_fit_stands_there_as_it_was_found() -> None:
+    text = "lead in " * 300 + "the answer"
+    wide = replace(hits([1])[0], start=0, end=len(text), text=text, core=(len(text) - 10, len(text)))
+    prompt = build("What is it?", [], [wide], context_length=420, count_tokens=words)
+    assert [passage.text for passage in prompt.passages] == ["the answer"]
+    assert build("What is it?", [], [wide], context_length=4000, count_tokens=words).passages == (wide,)

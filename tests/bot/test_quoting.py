@@ -125,3 +125,12 @@ def test_the_nearest_documents_are_named_once_each() -> None:
 def test_the_nearest_documents_name_the_owner_of_their_source() -> None:
     hits = [replace(hit("a"), source="wiki"), replace(hit("b"), source="other"), hit("c")]
     assert [one.owner for one in nearest(hits, {"wiki": "IT team"})] == ["IT team", "", ""]
+
+
+def test_a_citation_names_the_copies_that_hold_its_quote() -> None:
+    whole, part = hit("copy"), hit("part", text="One  line.")
+    also = {
+        quote: [copy.document_id for copy in cite(1, replace(hit(), also=(whole, part)), *span).also]
+        for quote, span in {"One line.": (100, 109), "The second line.": (110, 126)}.items()
+    }
+    assert also == {"One line.": ["copy", "part"], "The second line.": ["copy"]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -67,6 +68,20 @@ def test_a_hit_whose_file_is_gone_is_dropped_and_the_others_stay(root: Path) -> 
     assert looks.standing(hits) == hits[1:]
     (root / "packed.zip").unlink()
     assert looks.standing(hits) == [hits[1]]
+
+
+def test_a_copy_stands_in_for_a_hit_whose_file_is_gone(root: Path) -> None:
+    first, second, third = (
+        replace(hit(root / name, document=name), score=score)
+        for name, score in (("travel.md", 3.0), ("office.md", 2.0), ("packed.zip", 1.0))
+    )
+    looks = Freshness(lambda: [str(root)], lambda _: None)
+    folded = replace(first, also=(second, third))
+    assert looks.standing([folded]) == [folded]
+    (root / "office.md").unlink()
+    assert looks.standing([folded]) == [replace(first, also=(third,))]
+    (root / "travel.md").unlink()
+    assert looks.standing([folded]) == [replace(third, score=3.0)]
 
 
 @pytest.mark.parametrize("empty", [False, True], ids=["gone", "the empty place of a disk"])

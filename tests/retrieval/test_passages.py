@@ -122,3 +122,24 @@ def test_other_readers_count_from_the_next_snapshot_on(index: Index) -> None:
     index.set_readers([authority.document_id(1, "a.md")], ALL)
     with reading(index.engine) as connection:
         assert titles(connection, SOMEBODY) == {"a"}
+
+
+def test_what_stands_around_a_chunk_is_for_those_who_may_read_it(connection: Connection) -> None:
+    every = {text: key for key, text in keys(connection).items()}
+    last = every[TEXT.split("\n\n")[1]]
+    for principal, there in ((SOMEBODY, {last}), (ON_DISCORD, set())):
+        readable = passages.readable(connection, principal=principal)
+        found = passages.around(
+            connection, generation=generation(connection), readable=readable, keys=[last, "none"], reach=900
+        )
+        assert found.keys() == there
+    around = passages.around(
+        connection,
+        generation=generation(connection),
+        readable=passages.readable(connection, principal=SOMEBODY),
+        keys=[last],
+        reach=4,
+    )[last]
+    start = TEXT.index("払") - 4
+    assert (around.start, around.text) == (start, TEXT[start:])
+    assert [TEXT[chunk.start : chunk.end] for chunk in around.chunks] == [TEXT.split("\n\n")[1]]

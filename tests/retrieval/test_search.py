@@ -275,3 +275,30 @@ def test_no_word_is_taken_for_one_in_a_document_that_is_left_out(put: Put, searc
     (travel,) = {hit.document_id for hit in searcher.search("hotels", principal=SOMEBODY, k=9).hits if hit.words}
     without = searcher.search("hotle printer", principal=SOMEBODY, k=9, without={travel})
     assert (without.hits, without.corrected) == (before.hits, {})
+
+
+LIMIT = "Employees book hotels in the portal. The hotel limit is 180 EUR a night."
+
+
+def test_copies_take_no_place_of_others_and_are_told_to_whoever_may_read_them(put: Put, searcher: Searcher) -> None:
+    put(a=LIMIT, b=LIMIT, other="Hotel staff are friendly.")
+    put(HR, secret=LIMIT)
+    for principal, copies in ((SOMEBODY, 1), (IN_HR, 2)):
+        first, second = searcher.search("hotel limit", principal=principal, k=2).hits
+        titles = {first.title, *(copy.title for copy in first.also)}
+        assert (len(first.also), second.title) == (copies, "other")
+        assert ("secret" in titles) == (principal is IN_HR)
+
+
+def test_many_copies_hide_nothing_else(put: Put, searcher: Searcher) -> None:
+    put(**{f"copy{number}": LIMIT for number in range(70)}, other="The hotel limit is 210 EUR in Osaka.")
+    hits = searcher.search("hotel limit", principal=SOMEBODY, k=5).hits
+    assert sorted(hit.text for hit in hits) == sorted({LIMIT, "The hotel limit is 210 EUR in Osaka."})
+
+
+def test_a_list_that_was_cut_is_found_whole_at_its_exact_place(put: Put, searcher: Searcher) -> None:
+    put(vault="The vault has rules.\n\nBring to the vault:\n\n- a badge\n\n- a green key\n\nThe canteen opens at noon.")
+    hit = searcher.search("green key", principal=SOMEBODY, k=1).hits[0]
+    document = searcher.document(hit.document_id, principal=SOMEBODY)
+    assert hit.text == "Bring to the vault:\n\n- a badge\n\n- a green key" == document.text[hit.start : hit.end]
+    assert hit.line == 3

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from bot.answers import Citation
-from bot.cli.output import out, print_citations, printable
+from bot.answers import Citation, Copy
+from bot.cli.output import out, place, print_citations, print_hits, printable
+from retrieval.documents import Hit
 
 
 def test_text_of_documents_is_printed_letter_by_letter(capsys: pytest.CaptureFixture[str]) -> None:
@@ -25,3 +26,13 @@ def test_a_citation_of_a_file_that_has_changed_says_so(capsys: pytest.CaptureFix
     first, second = capsys.readouterr().out.splitlines()
     assert first.endswith("travel.md:3")
     assert second.endswith("travel.md:3  (the file has changed since it was read)")
+
+
+def test_copies_are_named_below_a_citation_and_a_hit(capsys: pytest.CaptureFixture[str]) -> None:
+    copy = Hit("e", "c", "Old [b]travel[/b]", (), "/x/old.md", "en", 9, None, 0, 5, "Text.", 1.0, 1.0, None)
+    told = Copy(copy.document_id, copy.title, copy.address)
+    print_citations(out(), [Citation(1, "d", "c", "Travel", (), "/x/travel.md", 3, None, "Text.", 0, 5, also=(told,))])
+    print_hits(out(), [replace(copy, title="Travel", also=(copy,))], "いくら？")
+    cited, found = capsys.readouterr().out.split("\n", 2)[1:]
+    assert cited.strip() == f"also in: Old [b]travel[/b] ({place('/x/old.md', 1, None)})"
+    assert f"ほかに: Old [b]travel[/b] ({place('/x/old.md', 1, None)})" in found
