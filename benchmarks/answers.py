@@ -26,7 +26,7 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.question_sets import Case, ask_all, holds, ingest, plain, rank, share, write_articles, write_handbook
-from bot import headings, quoting
+from bot import quoting
 from bot.answers import Answer
 from bot.evidence import weigh
 from bot.finding import PASSAGES
@@ -184,8 +184,7 @@ def best_sentence(kura: Kura, case: Case) -> str:
     """The answer if it were one sentence, and never refused."""
     principal = local_principal(groups=case.groups)
     spans = weigh(case.question, kura.searcher.search(case.question, principal=principal, k=PASSAGES), 1).spans
-    above = headings.above([span.hit for span in spans], partial(kura.searcher.document, principal=principal))
-    pieces, _ = quoting.compose(spans, above)
+    pieces, _ = quoting.answer(spans, partial(kura.searcher.document, principal=principal))
     return "".join(pieces)
 
 

@@ -15,7 +15,7 @@ from uuid import uuid4
 from langchain_core.callbacks import AsyncCallbackManager, BaseCallbackHandler
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
-from bot import courtesies, headings, phrases, prompting, quoting
+from bot import courtesies, phrases, prompting, quoting
 from bot.answers import Answer, Delta, Done, Event, Question, Queued, Refused, Searching, Sources, Usage
 from bot.bridge import Bridge
 from bot.course import Course
@@ -192,8 +192,7 @@ class Assistant:
         # The quote style, and what is left when nothing the model said stands in the passages.
         spans = weighed.evidence.spans
         read = partial(self._searcher.document, principal=course.question.principal)
-        above = await self._bridge.run(lambda: headings.above([span.hit for span in spans], read))
-        pieces, composed = quoting.compose(spans, above)
+        pieces, composed = await self._bridge.run(lambda: quoting.answer(spans, read))
         citations = await self._bridge.run(lambda: marked(composed, weighed.found.hits, self._freshness))
         answer = course.answer("".join(pieces), "quote", citations=citations)
         await self._keep(course, weighed, answer)

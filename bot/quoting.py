@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
 
+from bot import headings
 from bot.answers import Citation, Copy, Nearest
 from bot.evidence import Span
 from bot.headings import Above, Heading
 from retrieval.documents import Hit
 from retrieval.folding import holds
+from retrieval.passages import StoredDocument
 from retrieval.terms import content_terms, terms
 
 MOST_NEAREST = 3
@@ -41,6 +43,11 @@ def cite(n: int, hit: Hit, start: int, end: int) -> Citation:
             if holds(copy.text, quote)
         ),
     )
+
+
+def answer(spans: Sequence[Span], document: Callable[[str], StoredDocument]) -> tuple[list[str], tuple[Citation, ...]]:
+    """As `compose`, with the headings that stand above the spans. `document` is the searcher's; blocking."""
+    return compose(spans, headings.above([span.hit for span in spans], document))
 
 
 def compose(spans: Sequence[Span], above: Above) -> tuple[list[str], tuple[Citation, ...]]:
