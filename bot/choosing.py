@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from bot.agreement import difference
 from bot.clues import Clue
-from bot.sentences import Listing
+from bot.sentences import ITEM_MARK, Listing
 from retrieval.documents import Hit
 from retrieval.terms import content_terms
 
@@ -64,9 +64,9 @@ def choose(
     at_most: int,
     unwanted: Callable[[str], bool],
 ) -> list[Piece]:
-    """What is told of one to `at_most` units, likeliest first; pieces may touch or overlap. `hints` has one unit or more.
+    """What is told of one to `at_most` units, in reading order: documents as their best unit ranks, within one by offset.
 
-    Nothing comes with a unit whose text is `unwanted`.
+    Neighbours are one piece. `hints` has one unit or more; nothing comes with a unit whose text is `unwanted`.
     """
     order = sorted(range(len(hints)), key=lambda at: -likelihoods[at])
     chosen = _chosen(order, hints, likelihoods, hits, at_most)
@@ -82,7 +82,7 @@ def choose(
         if listing and (clue.hit, listing) in whole and not unwanted(hit.text[listing.start : listing.end]):
             ranges = [(listing.start, listing.end)]
         pieces += [Piece(hit, start, end, likelihoods[at]) for start, end in ranges]
-    return pieces
+    return _joined(pieces)
 
 
 def _chosen(
@@ -147,6 +147,38 @@ def _told_whole(question: str, chosen: Sequence[Clue]) -> set[tuple[int, Listing
         if is_best or ((how or every) and lists.count((hit, listing)) > 1):
             found.add((hit, listing))
     return found
+
+
+def _joined(pieces: Sequence[Piece]) -> list[Piece]:
+    """The pieces, likeliest first, put in reading order; what touches or overlaps is one."""
+    place: dict[str, int] = {}
+    for piece in pieces:
+        place.setdefault(piece.hit.document_id, len(place))
+    joined: list[Piece] = []
+    for piece in sorted(pieces, key=lambda one: (place[one.hit.document_id], one.hit.start, one.start, one.end)):
+        last = joined[-1] if joined else None
+        if last and last.hit.chunk_id == piece.hit.chunk_id and _adjoin(last, piece):
+            likelihood = max(last.likelihood, piece.likelihood)
+            joined[-1] = Piece(last.hit, _mark(last), max(last.end, piece.end), likelihood)
+        else:
+            joined.append(piece)
+    return joined
+
+
+def _adjoin(first: Piece, second: Piece) -> bool:
+    """Whether nothing but white space, marks and a table's separator row stands between them; a table takes no prose."""
+    text = first.hit.text
+    if (text[first.end - 1] == "|") != (text[second.start] == "|"):
+        return False
+    between = text[first.end : second.start].split("\n")
+    return all(ITEM_MARK.fullmatch(line) or not any(map(str.isalnum, line)) for line in between)
+
+
+def _mark(piece: Piece) -> int:
+    """Where a piece begins with its mark, if it is a list item: a list of several shows all of them."""
+    line = piece.hit.text.rfind("\n", 0, piece.start) + 1
+    mark = ITEM_MARK.fullmatch(piece.hit.text, line, piece.start)
+    return line + len(mark[0]) - len(mark[0].lstrip()) if mark else piece.start
 
 
 def _text(clue: Clue, hits: Sequence[Hit]) -> str:

@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from bot.choosing import Piece, choose
+from bot.choosing import choose
 from bot.clues import Asked, Clue, clues, read_question
 from bot.near_misses import names_another
 from bot.untrusted import gives_orders, speaks_of_orders
@@ -97,7 +97,8 @@ def weigh(question: str, found: Found, at_most: int = 3) -> Evidence:
         return Evidence((), 0.0)
     likelihoods = _likelihoods(hints)
     best = hints[max(range(len(hints)), key=lambda at: likelihoods[at])]
-    spans = _spans(choose(question, hints, likelihoods, found.hits, at_most, unwanted))
+    pieces = choose(question, hints, likelihoods, found.hits, at_most, unwanted)
+    spans = tuple(Span(one.hit, one.hit.start + one.start, one.hit.start + one.end, one.likelihood) for one in pieces)
     passages = ["\n".join((span.hit.title, *span.hit.heading, span.hit.text)) for span in spans]
     return Evidence(spans, 0.0 if names_another(question, passages) else _sureness(asked, best, found))
 
@@ -137,26 +138,3 @@ def _sureness(asked: Asked, best: Clue, found: Found) -> float:
 
 def _text(clue: Clue, hits: Sequence[Hit]) -> str:
     return hits[clue.hit].text[clue.unit.start : clue.unit.end]
-
-
-def _spans(told: Sequence[Piece]) -> tuple[Span, ...]:
-    """Spans in reading order: documents as their best unit ranks, within one by offset."""
-    pieces = [Span(one.hit, one.hit.start + one.start, one.hit.start + one.end, one.likelihood) for one in told]
-    place: dict[str, int] = {}
-    for piece in pieces:
-        place.setdefault(piece.hit.document_id, len(place))
-    pieces.sort(key=lambda piece: (place[piece.hit.document_id], piece.hit.start, piece.start, piece.end))
-    spans: list[Span] = []
-    for piece in pieces:
-        last = spans[-1] if spans else None
-        if last and last.hit.chunk_id == piece.hit.chunk_id and _adjoin(last, piece):
-            spans[-1] = Span(last.hit, last.start, max(last.end, piece.end), max(last.score, piece.score))
-        else:
-            spans.append(piece)
-    return tuple(spans)
-
-
-def _adjoin(first: Span, second: Span) -> bool:
-    """Whether nothing but white space, marks and a table's separator row stands between them."""
-    between = first.hit.text[first.end - first.hit.start : second.start - first.hit.start]
-    return not any(character.isalnum() for character in between)

@@ -19,9 +19,10 @@ _FENCE = re.compile(r"[ \t]*(`{3,}|~{3,})")
 _HEADING = re.compile(r" {0,3}#{1,6}(?:[ \t]|$)")
 _UNDERLINE = re.compile(r" {0,3}(?:=+|-+)[ \t]*$")
 _RULE_CHARACTERS = frozenset("|:- \t")
-_ITEM = re.compile(
+ITEM_MARK = re.compile(
     r"[ \t]*(?:[-*+•‣–][ \t]+|[・●○◆◇■□][ \t　]*|\(?\d{1,3}[.)][ \t]+|[(（]\d{1,3}[)）][ \t　]*|[①-⑳][ \t　]*)"
 )
+"""What a list item begins with, white space included."""
 _ORDERED = re.compile(r"[ \t]*[(（]?(?:\d|[①-⑳])")
 _LEADS_IN = re.compile(
     r"[:：]$|\b(?:(?:the|as) following|steps below|(?:follow|take|do) these (?:\w+ )?steps)\b[^:]*\.$"
@@ -96,7 +97,7 @@ class _Reader:
         at = 0
         while at < len(self._lines):
             line = self._lines[at]
-            goes_on = line.blank or _ITEM.match(line.text) or (self._list and line.text[0].isspace())
+            goes_on = line.blank or ITEM_MARK.match(line.text) or (self._list and line.text[0].isspace())
             lead = None
             if self._list and not goes_on:
                 self._end_list(found)
@@ -112,7 +113,7 @@ class _Reader:
             elif self._begins_table(at):
                 at, rows = self._table(at)
                 found += rows
-            elif _ITEM.match(line.text):
+            elif ITEM_MARK.match(line.text):
                 at, items = self._item(at)
                 found += items
             else:
@@ -143,7 +144,7 @@ class _Reader:
             return 1
         below = self._lines[at + 1].text if at + 1 < len(self._lines) else ""
         underlined = (
-            _UNDERLINE.match(below) and "|" not in self._lines[at].text and not _ITEM.match(self._lines[at].text)
+            _UNDERLINE.match(below) and "|" not in self._lines[at].text and not ITEM_MARK.match(self._lines[at].text)
         )
         return 2 if underlined else 0
 
@@ -180,7 +181,7 @@ class _Reader:
 
     def _item(self, at: int) -> tuple[int, list[Unit]]:
         line = self._lines[at]
-        marker = _ITEM.match(line.text)
+        marker = ITEM_MARK.match(line.text)
         if self._list is None:
             begins = self._lead[0] if self._lead else self._trimmed(line.start, line.end)[0]
             self._list = Listing(begins, line.end, 0, _ORDERED.match(line.text) is not None)
@@ -201,7 +202,7 @@ class _Reader:
     def _continues(self, at: int) -> bool:
         """Whether a line goes on with the paragraph or item above it."""
         line = self._lines[at]
-        starts_anew = line.blank or _FENCE.match(line.text) or _ITEM.match(line.text)
+        starts_anew = line.blank or _FENCE.match(line.text) or ITEM_MARK.match(line.text)
         return not (starts_anew or self._heading_lines(at) or self._begins_table(at))
 
     def _paragraph(self, at: int) -> tuple[int, list[Unit]]:

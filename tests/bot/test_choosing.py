@@ -49,17 +49,14 @@ def test_a_step_brings_its_whole_procedure(question: str) -> None:
 
 def test_a_step_is_told_with_what_leads_in_where_no_procedure_is_asked_for() -> None:
     assert told("What is filled in for leave?", ["Fill in the form"], LEAVE) == [
-        "Fill in the form",
         "To request leave:",
+        "Fill in the form",
     ]
 
 
 def test_a_procedure_in_second_place_stays_out_of_it() -> None:
-    assert told("How do I get paid leave?", ["Leave is paid.", "Send it"], LEAVE) == [
-        "Leave is paid.",
-        "Send it",
-        "To request leave:",
-    ]
+    found = told("How do I get paid leave?", ["Leave is paid.", "Send it"], LEAVE)
+    assert found == ["Leave is paid.\n\nTo request leave:", "Send it"]
 
 
 def test_the_sentence_that_leads_in_brings_its_list() -> None:
@@ -77,20 +74,20 @@ def test_the_sentence_that_leads_in_brings_its_list() -> None:
 )
 def test_several_items_bring_the_whole_list_where_all_are_asked_for(question: str, whole: bool) -> None:
     found = told(question, ["a badge", "a key"], KIT)
-    assert (set(found) == {KIT_LIST}) is whole
-    assert told(question, ["a badge"], KIT) == ["a badge", "You get on your first day:"]
+    assert found == ([KIT_LIST] if whole else ["You get on your first day:", "- a badge\n- a key"])
+    assert told(question, ["a badge"], KIT) == ["You get on your first day:", "a badge"]
 
 
 def test_a_long_list_is_not_told_whole() -> None:
     long = "To do it:\n" + "".join(f"{n}. step {n}\n" for n in range(1, MOST_ITEMS + 2))
-    assert told("How do I do it?", ["step 2"], long) == ["step 2", "To do it:"]
+    assert told("How do I do it?", ["step 2"], long) == ["To do it:", "step 2"]
     wordy = "To do it:\n" + "".join(f"{n}. step {n} {'word ' * 150}.\n" for n in range(1, 4))
     assert wordy not in told("How do I do it?", ["To do it:"], wordy)
 
 
 def test_what_is_unwanted_comes_with_nothing() -> None:
     how = "How do I request leave?"
-    assert told(how, ["Fill in the form"], LEAVE, unwanted="Open the tool") == ["Fill in the form", "To request leave:"]
+    assert told(how, ["Fill in the form"], LEAVE, unwanted="Open the tool") == ["To request leave:", "Fill in the form"]
     assert told(how, ["Fill in the form"], LEAVE, unwanted="To request") == ["Fill in the form"]
 
 
@@ -104,7 +101,7 @@ BADGES = "The badge opens the door. It is renewed each year. The desk prints it.
     [("It is renewed each year.", "The badge opens the door."), ("しかし延長できます。", "期限は一年です。")],
 )
 def test_a_sentence_that_points_back_brings_the_one_before_where_there_is_room(sentence: str, before: str) -> None:
-    assert told("renewed", [sentence], BADGES) == [sentence, before]
+    assert told("renewed", [sentence], BADGES) in ([f"{before} {sentence}"], [f"{before}{sentence}"])
     assert told("renewed", [sentence], BADGES, at_most=1) == [sentence]
 
 
@@ -113,11 +110,28 @@ def test_a_sentence_that_stands_alone_or_opens_its_paragraph_brings_none() -> No
     assert told("desk", ["It is new."], "The desk.\n\n## Printer\n\nIt is new.") == ["It is new."]
 
 
+# --- what is one piece ------------------------------------------------------------------------------------------------
+
+
+def test_neighbouring_steps_are_one_piece_with_their_marks() -> None:
+    assert told("tool", ["Send it", "Fill in the form"], LEAVE)[1:] == ["2. Fill in the form\n3. Send it"]
+
+
+def test_a_table_takes_no_prose() -> None:
+    text = "| a | b |\n|---|---|\n| one | 1 |\n| two | 2 |\n\nIt is so."
+    found = told("two", ["| two | 2 |", "It is so."], text)
+    assert found == ["| a | b |", "| two | 2 |", "It is so."]
+
+
+def test_documents_come_as_their_best_unit_ranks() -> None:
+    assert told("so", ["Best.", "Next.", "First."], "First.\n\n# A\n\nNext.", "Best.") == ["Best.", "First.", "Next."]
+
+
 # --- how many ---------------------------------------------------------------------------------------------------------
 
 
 def test_what_is_far_less_likely_than_the_best_is_not_told() -> None:
-    text = "One is so. Two is so. Three is so."
+    text = "One is so.\n\n# A\n\nTwo is so.\n\n# B\n\nThree is so."
     likely = ["One is so.", "Two is so.", "Three is so."]
     assert told("so", likely, text, shares=[0.9, 0.9 * EARNS, 0.8 * EARNS]) == likely[:2]
     assert told("so", likely, text, at_most=1) == likely[:1]
@@ -126,6 +140,7 @@ def test_what_is_far_less_likely_than_the_best_is_not_told() -> None:
 # --- contradictions ---------------------------------------------------------------------------------------------------
 
 OLD = "The hotel cap in Bergen is NOK 1,900 a night."
+REST = f"{OLD}\n\n# Meals\n\nMeals are paid.\n\n# Trains\n\nTrains are booked."
 
 
 @pytest.mark.parametrize(
@@ -141,7 +156,7 @@ OLD = "The hotel cap in Bergen is NOK 1,900 a night."
 )
 def test_whoever_says_otherwise_in_another_document_is_told_before_others(new: str, otherwise: bool) -> None:
     likely = [OLD, "Meals are paid.", "Trains are booked.", new]
-    found = told("hotel cap in Bergen", likely, f"{OLD} Meals are paid. Trains are booked.", new)
+    found = told("hotel cap in Bergen", likely, REST, new)
     assert (new in found) is otherwise
     assert len(found) == 3
 
@@ -149,4 +164,4 @@ def test_whoever_says_otherwise_in_another_document_is_told_before_others(new: s
 def test_one_document_may_say_two_things() -> None:
     other = "The hotel cap in Bergen is NOK 2,100 a night."
     likely = [OLD, "Meals are paid.", "Trains are booked.", other]
-    assert other not in told("hotel cap in Bergen", likely, f"{OLD} Meals are paid. Trains are booked. {other}")
+    assert other not in told("hotel cap in Bergen", likely, f"{REST}\n\n# A\n\n{other}")
