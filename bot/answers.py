@@ -117,9 +117,13 @@ class Searching:
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """The passages the answer will be drawn from, best first."""
+    """The passages the answer will be drawn from, best first.
+
+    `searched_for` is the query with its misspelt words as they were taken; empty where none was.
+    """
 
     documents: tuple[Nearest, ...]
+    searched_for: str = ""
 
 
 @dataclass(frozen=True, slots=True)

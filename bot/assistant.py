@@ -170,7 +170,7 @@ class Assistant:
             yield Searching(weighed.query)
         course.search_ms = course.elapsed_ms()
         nearest = quoting.nearest(weighed.found.hits, self._owners)
-        yield Sources(nearest)
+        yield Sources(nearest, weighed.searched_for)
         # 3. Refuse, generate, or quote.
         sufficient = weighed.sufficient
         if sufficient and self._model.style == "generate":

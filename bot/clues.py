@@ -71,7 +71,24 @@ _REASON = re.compile(
 _SHOWS = {"time": _TIME, "number": _NUMBER, "name": _NAME, "reason": _REASON}
 
 _COUNTS_EN = re.compile(r"\bhow many (?:(?:different|other|total|new|more) )?(?:of the )?([a-z]{3,})", re.IGNORECASE)
-_COUNTS_JA = re.compile(r"何([年月日時分人個円回台本歳件割倍種度位番世点枚曲校社国話着戦勝%％キメトセ])")
+_COUNTS_JA = re.compile(
+    r"何(か月|ヶ月|カ月|週|時間|文字|泊|[年月日時分人個円回台本歳件割倍種度位番世点枚曲校社国話着戦勝%％キメトセ])"
+)
+_COUNTED_AS = (
+    ("days?", "日"),
+    ("weeks?", "週"),
+    ("months?", "[かヶカ]?月"),
+    ("years?", "年"),
+    ("hours?", "時間"),
+    ("minutes?", "分"),
+    ("times", "回"),
+    ("nights?", "泊"),
+    ("(?:characters?|letters?)", "文字"),
+    ("(?:people|persons?|employees?|members?)", "[人名]"),
+    ("(?:companies|quotations?|quotes)", "社"),
+    ("(?:pieces?|copies)", "[個枚部]"),
+)
+"""What English counts, and with what Japanese counts it: patterns of both."""
 _ASKS_WHAT = re.compile(
     r"^\s*(?:what (?:is|are|was|were)|who (?:is|was|were)|define)\b|とは(?:何|なに|どの|どん|$)|は何(?:か|です|$)",
     re.IGNORECASE,
@@ -142,6 +159,10 @@ class Asked:
         """The share of its kanji's weight that stands in a text, in whatever word (選出 in 選ばれた); 0 if it has none."""
         total = sum(self.kanji.values())
         return sum(weight for kanji, weight in self.kanji.items() if kanji in text) / total if total else 0.0
+
+    def written_in(self, text: str) -> bool:
+        """Whether kanji tell anything of a text: not of one without any, which may say the same in another script."""
+        return bool(self.kanji) and _KANJI.search(text) is not None
 
     @cached_property
     def stems(self) -> list[str]:
@@ -236,6 +257,7 @@ def _clues_of(
     """The clues of one hit's units; `alike` gives the likeness of each to the question, in order."""
     hit, pieces, held, about = read.hit, read.units, read.held, read.about
     passage = asked.share(_together(about, *held))
+    foreign = bool(asked.kanji) and not asked.written_in(hit.text)
     local_total = sum(local.values()) or 1.0
     for number, unit in enumerate(pieces):
         text = hit.text[unit.start : unit.end]
@@ -255,8 +277,8 @@ def _clues_of(
                     "context": near_share - own_share,
                     "before": asked.share(before) - near_share,
                     "after": asked.share(after) - near_share,
-                    "kanji": asked.written(text),
-                    "kanji around": asked.written(read.around[number]),
+                    "kanji": own_share if foreign else asked.written(text),
+                    "kanji around": near_share if foreign else asked.written(read.around[number]),
                     "likeness": next(alike),
                     "passage": passage,
                     "relative": relative,
@@ -288,13 +310,23 @@ def _kin(stem: str, other: str) -> bool:
 
 
 def _counted(question: str) -> re.Pattern[str] | None:
-    """A number, then what the question counts: "how many nations" gives "nine nations", 何人 gives 五人."""
+    """A number, then what the question counts: "how many nations" gives "nine nations", 何人 gives 五人; how many days and 何日
+    give what either language counts in days."""
     if match := _COUNTS_JA.search(question):
-        return re.compile(rf"(?:[0-9０-９]|[一二三四五六七八九十百千万億])\s?{re.escape(match[1])}")
+        there = [noun for noun, counter in _COUNTED_AS if re.fullmatch(counter, match[1])]
+        return _either(re.escape(match[1]), *there)
     if match := _COUNTS_EN.search(question):
-        noun = re.escape(match[1][: max(4, len(match[1]) - 3)])
-        return re.compile(rf"(?:{_NUMBER.pattern})(?:[\s-]+[^\s-]+){{0,3}}?[\s-]+{noun}", re.IGNORECASE)
+        here = re.escape(match[1][: max(4, len(match[1]) - 3)])
+        there = [counter for noun, counter in _COUNTED_AS if re.fullmatch(noun, match[1], re.IGNORECASE)]
+        return _either("|".join(there), here)
     return None
+
+
+def _either(japanese: str, *english: str) -> re.Pattern[str]:
+    """A number, then one of these: at once in Japanese, at most three words later in English."""
+    patterns = [rf"(?:[0-9０-９]|[一二三四五六七八九十百千万億])\s?(?:{japanese})"] if japanese else []
+    patterns += [rf"(?:{_NUMBER.pattern})(?:[\s-]+[^\s-]+){{0,3}}?[\s-]+{noun}" for noun in english]
+    return re.compile("|".join(patterns), re.IGNORECASE)
 
 
 def _defines(asked: Asked, text: str) -> bool:

@@ -127,7 +127,9 @@ def _sureness(asked: Asked, best: Clue, found: Found) -> float:
     judged = {
         "near": proof.share(proof.held(unit)),
         "passage": proof.share(proof.held(passage)),
-        "kanji": proof.written(f"{about}\n{hit.text}") if proof.kanji else proof.share(proof.held(passage)),
+        "kanji": proof.written(f"{about}\n{hit.text}")
+        if proof.written_in(hit.text)
+        else proof.share(proof.held(passage)),
         "words": hit.words / most_words(asked.total),
         "unnamed": asked.unnamed(passage),
         "rival": scores[1] / scores[0] if len(scores) > 1 and scores[0] > 0 else 0.0,

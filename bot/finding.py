@@ -21,6 +21,7 @@ from retrieval.access import Principal
 from retrieval.documents import Hit
 from retrieval.found import Found
 from retrieval.search import Searcher
+from retrieval.spelling import respelt
 
 PASSAGES = 10
 """Hits the answer is looked for in."""
@@ -52,6 +53,11 @@ class Weighed:
     def sufficient(self) -> bool:
         """Whether the passages hold the answer."""
         return self.evidence.score >= self.enough and bool(self.evidence.spans)
+
+    @property
+    def searched_for(self) -> str:
+        """The query with its misspelt words as they were taken; "" where none was."""
+        return respelt(self.query, self.found.corrected) if self.found.corrected else ""
 
 
 class Finder:

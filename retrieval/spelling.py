@@ -42,6 +42,11 @@ def spelt(word: str, term: str, texts: Iterable[str]) -> str:
     return min(forms, key=lambda form: distance(word, form, len(word)), default=term)
 
 
+def respelt(text: str, meant: Mapping[str, str]) -> str:
+    """A question with its misspelt words as they were taken."""
+    return _WORD.sub(lambda match: meant.get(match[0], match[0]), text)
+
+
 def _nearest(term: str, known: Mapping[str, int]) -> str:
     """The known term with the fewest slips, "" if there is none or another is about as likely."""
     for slips in (1, 2) if len(term) >= TWICE else (1,):

@@ -172,11 +172,13 @@ async def last_answer(assistant: Assistant, question: Any) -> Answer:
 
 
 async def _stream(assistant: Assistant, question: Any) -> None:
-    from bot.answers import Delta, Done, Refused
+    from bot.answers import Delta, Done, Refused, Sources
     from bot.cli.output import out, print_sources, printable
 
     console = out()
     async for event in assistant.ask(question):
+        if isinstance(event, Sources) and event.searched_for:
+            console.print(printable(f"Searched for: {event.searched_for}\n"), markup=False)
         if isinstance(event, Delta):
             console.print(printable(event.text), end="", markup=False)
         elif isinstance(event, (Done, Refused)):

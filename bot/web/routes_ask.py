@@ -33,9 +33,10 @@ class SearchingPayload(BaseModel):
 
 
 class SourcesPayload(BaseModel):
-    """The documents the answer will be drawn from, best first."""
+    """The documents the answer will be drawn from, best first; what was searched for, where a word was misspelt."""
 
     documents: list[NearestPayload]
+    searched_for: str
 
 
 class QueuedPayload(BaseModel):
@@ -106,8 +107,9 @@ def _named(event: Event) -> tuple[str, BaseModel]:
     match event:
         case Searching(query):
             return "searching", SearchingPayload(query=query)
-        case Sources(documents):
-            return "sources", SourcesPayload(documents=[nearest_payload(near) for near in documents])
+        case Sources(documents, searched_for):
+            nearest = [nearest_payload(near) for near in documents]
+            return "sources", SourcesPayload(documents=nearest, searched_for=searched_for)
         case Queued(position, seconds):
             return "queued", QueuedPayload(position=position, seconds=seconds)
         case Delta(text):

@@ -70,6 +70,10 @@ def test_where_no_kind_is_asked_for_none_is_shown_or_lacking() -> None:
     [
         ("How many nations joined?", "In the end nine nations joined.", "In the end they joined on 9 May."),
         ("部屋には何人入れますか。", "部屋には五人入れます。", "部屋は五つあります。"),
+        ("How many days a week?", "週3日までとします。", "3階にあります。"),
+        ("何か月で交換しますか。", "It is replaced after 48 months.", "It is replaced on floor 48."),
+        ("何文字必要ですか。", "At least 14 characters.", "At least 14 digits."),
+        ("何文字必要ですか。", "14文字以上です。", "14回までです。"),
     ],
 )
 def test_a_number_of_what_is_counted_is_told_from_any_number(question: str, counts: str, does_not: str) -> None:
@@ -159,3 +163,10 @@ def test_likeness_is_measured_of_each_unit_with_its_neighbours_below_the_title()
 def test_a_word_that_was_taken_for_another_counts_as_its_kin() -> None:
     asked = read_question("may I export the report", lambda _term: 1.0, ["export"])
     assert asked.held(["export", "report"]) == {"export": KIN, "report": 1.0}
+
+
+def test_in_a_text_without_kanji_words_count_in_their_place() -> None:
+    (clue,) = clues(asked("VPNの期限"), found(hit("The VPN ends.")))
+    assert clue.features["kanji"] == clue.features["own"] > 0
+    (clue,) = clues(asked("VPNの期限"), found(hit("VPNは便利です。")))
+    assert clue.features["kanji"] == 0.0 < clue.features["own"]

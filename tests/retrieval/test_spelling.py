@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.spelling import distance, guesses, spelt
+from retrieval.spelling import distance, guesses, respelt, spelt
 from retrieval.terms import terms
 
 KNOWN = {"passphras": 9, "hotel": 12, "receipt": 5, "reimburs": 3, "expert": 2, "claim": 4, "chain": 4, "night": 1}
@@ -65,6 +65,11 @@ def test_of_two_neighbours_one_that_is_far_more_frequent_is_meant() -> None:
 def test_a_guess_is_shown_as_the_texts_write_it() -> None:
     assert spelt("expences", "expens", ["An EXPENSE is claimed; expenses are paid."]) == "expenses"
     assert spelt("expences", "expens", ["Nothing of it."]) == "expens"
+
+
+def test_a_question_is_told_with_its_misspelt_words_as_they_were_taken() -> None:
+    assert respelt("hotle: which hotle, hotle2?", {"hotle": "hotel"}) == "hotel: which hotel, hotle2?"
+    assert respelt("which hotle?", {}) == "which hotle?"
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,13 @@ def test_an_answer_shows_its_citations_with_file_and_line(kura: Kura, ingested: 
     assert f"{ingested / 'travel.md'}:5" in ended.out.replace("../docs", str(ingested))
 
 
+def test_a_misspelt_word_is_told_with_what_it_was_taken_for(kura: Kura, ingested: Path) -> None:
+    ended = kura("ask", HOTEL.replace("hotel", "hotle"))
+    assert f"Searched for: {HOTEL}" in ended.out
+    assert "The hotel limit is 180 EUR per night in Europe." in ended.out
+    assert "Searched for" not in kura("ask", HOTEL).out
+
+
 def test_the_json_of_an_answer_has_the_agreed_fields(kura: Kura, ingested: Path) -> None:
     answer = kura("ask", "--json", HOTEL).json
     assert answer.keys() >= {

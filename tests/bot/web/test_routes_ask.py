@@ -59,13 +59,25 @@ def test_a_refusal_is_an_answer_and_names_the_nearest_documents(site: Site, refu
 
 def test_an_answer_comes_as_events(site: Site, answer: Answer) -> None:
     near = Nearest("d1", "出張規程", "travel.md")
-    script = [Searching("宿泊費"), Sources((near,)), Delta("上限は\n"), Delta("18,000 円"), Done(answer)]
+    script = [
+        Searching("宿泊費"),
+        Sources((near,), "宿泊費の上限"),
+        Delta("上限は\n"),
+        Delta("18,000 円"),
+        Done(answer),
+    ]
     response = site(ScriptedAssistant(script)).post("/v1/ask", json={"question": "宿泊費は?"}, headers=STREAM)
     assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert response.headers["cache-control"] == "no-store"
     assert parse(response.text) == [
         ("searching", {"query": "宿泊費"}),
-        ("sources", {"documents": [{"document_id": "d1", "title": "出張規程", "address": "travel.md", "owner": ""}]}),
+        (
+            "sources",
+            {
+                "documents": [{"document_id": "d1", "title": "出張規程", "address": "travel.md", "owner": ""}],
+                "searched_for": "宿泊費の上限",
+            },
+        ),
         ("delta", {"text": "上限は\n"}),
         ("delta", {"text": "18,000 円"}),
         ("done", answer_payload(answer).model_dump()),
