@@ -8,8 +8,9 @@ another document is told too.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, takewhile
 
 from bot.agreement import difference
 from bot.clues import Clue
@@ -90,19 +91,25 @@ def _chosen(
 ) -> list[int]:
     """The best, whoever contradicts it, and those after it that earn their place; none says what another says.
 
-    A sentence that points back is followed by the one before it, as long as there is room.
+    Where the best one points back, the sentence before it comes next; those of the others only where there is room: in their
+    place a likelier unit answers more often (of 800 questions of JaQuAD's training part two).
     """
+    best = order[0]
+    earning = takewhile(lambda at: likelihoods[at] >= EARNS * likelihoods[best], order[1:])
     chosen: list[int] = []
     told: set[str] = set()
-    best = order[0]
-    for at in (best, *_contradicting(order, hints, hits), *order[1:]):
-        if len(chosen) == at_most or likelihoods[at] < EARNS * likelihoods[best]:
-            break
-        for each in (at, *_pointed_to(at, hints, hits)):
-            text = _text(hints[each], hits)
-            if text not in told and len(chosen) < at_most:
-                chosen.append(each)
+
+    def take(places: Iterable[int]) -> None:
+        for at in places:
+            if len(chosen) == at_most:
+                return
+            text = _text(hints[at], hits)
+            if text not in told:
+                chosen.append(at)
                 told.add(text)
+
+    take(chain([best], _pointed_to(best, hints, hits), _contradicting(order, hints, hits), earning))
+    take([before for at in chosen for before in _pointed_to(at, hints, hits)])
     return chosen
 
 

@@ -45,6 +45,14 @@ def test_a_quote_is_the_documents_text_to_the_character(make_assistant: Make) ->
         assert document.text.count("\n", 0, citation.start) + 1 == citation.line
 
 
+def test_a_quote_stands_under_the_title_or_heading_that_says_what_it_does_not(make_assistant: Make) -> None:
+    answer = asyncio.run(answer_of(make_assistant(), "Who approves first class?"))
+    title, quote = answer.citations
+    assert answer.text == f"Travel policy [1]\n{quote.quote} [2]"
+    assert (title.quote, title.start, title.line) == ("Travel policy", 2, 1)
+    assert quote.heading == ("Travel policy", "Trains")
+
+
 def test_the_events_tell_the_way_and_the_deltas_are_the_answer(make_assistant: Make) -> None:
     events = asyncio.run(events_of(make_assistant(), HOTEL))
     assert isinstance(events[0], Searching)

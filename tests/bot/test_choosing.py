@@ -105,6 +105,14 @@ def test_a_sentence_that_points_back_brings_the_one_before_where_there_is_room(s
     assert told("renewed", [sentence], BADGES, at_most=1) == [sentence]
 
 
+def test_what_a_sentence_in_second_place_points_to_takes_nobodys_place() -> None:
+    text = "The badge opens the door. It is renewed each year.\n\n# Desk\n\nAsk the desk.\n\n# Key\n\nKeep the key."
+    likely = ["Ask the desk.", "It is renewed each year.", "Keep the key."]
+    assert set(told("renewed", likely, text)) == set(likely)
+    pair = "The badge opens the door. It is renewed each year."
+    assert set(told("renewed", likely[:2], text)) == {pair, likely[0]}
+
+
 def test_a_sentence_that_stands_alone_or_opens_its_paragraph_brings_none() -> None:
     assert told("desk", ["The desk prints it."], BADGES) == ["The desk prints it."]
     assert told("desk", ["It is new."], "The desk.\n\n## Printer\n\nIt is new.") == ["It is new."]
