@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from ingest.errors import DocumentError, IngestError
 from models.errors import DownloadError, EngineBusy, EngineFailed, ModelError, PromptTooLong
-from retrieval.errors import GlossaryError, NotFound, RetrievalError
+from retrieval.errors import BadFilter, GlossaryError, NotFound, RetrievalError
 
 
 class BotError(Exception):
@@ -52,6 +52,7 @@ _TABLE: tuple[tuple[type[Exception], int, int, bool], ...] = (
     # kind, HTTP status, exit code, whether its sentences name files and settings; the first that fits counts
     (BadQuestion, 422, EXIT_USAGE, False),
     (BadFeedback, 422, EXIT_USAGE, False),
+    (BadFilter, 422, EXIT_USAGE, False),
     (SettingsError, 500, EXIT_USAGE, True),
     (GlossaryError, 500, EXIT_USAGE, True),
     (NotAllowed, 401, EXIT_FAULT, False),

@@ -19,7 +19,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import BinaryIO, NoReturn, TextIO
 
 from ingest import parsing_limits
@@ -137,9 +137,7 @@ def _outcome(order: Order, load: Load, passage: int, said: TextIO) -> Parsed | D
 def _parsed(order: Order, load: Load, passage: int) -> Parsed:
     began_at = time.perf_counter()
     document = load(order.name, order.data)
-    document = Document(
-        order.title or document.title, document.text, order.language or document.language, document.marks
-    )
+    document = replace(document, title=order.title or document.title, language=order.language or document.language)
     document = without_surrogates(document)
     chunks = tuple(split(document, size=passage))
     return Parsed(document, chunks, chunk_words(document, chunks), time.perf_counter() - began_at)

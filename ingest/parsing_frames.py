@@ -11,7 +11,8 @@ import math
 import re
 import struct
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from itertools import pairwise
 from typing import Any, BinaryIO
 
@@ -114,7 +115,13 @@ def without_surrogates(document: Document) -> Document:
         return text if text.isascii() else _SURROGATES.sub("\ufffd", text)
 
     marks = tuple(Mark(mark.start, tuple(map(clean, mark.heading)), mark.page, mark.whole) for mark in document.marks)
-    return Document(clean(document.title), clean(document.text), clean(document.language), marks)
+    return replace(
+        document,
+        title=clean(document.title),
+        text=clean(document.text),
+        language=clean(document.language),
+        marks=marks,
+    )
 
 
 def write_answer(message: Ready | Answer, most_bytes: int) -> bytes:
@@ -164,6 +171,7 @@ def _parsed_parts(parsed: Parsed) -> tuple[Any, bytes, bytes]:
         [[mark.start, mark.heading, mark.page, mark.whole] for mark in document.marks],
         [[chunk.start, chunk.end, chunk.heading, chunk.line, chunk.page] for chunk in parsed.chunks],
         parsed.seconds,
+        document.dated and document.dated.isoformat(),
     ]
     # terms hold no line breaks: a line for the title, then two for each chunk
     lines = [parsed.words[0].title if parsed.words else ""]
@@ -180,11 +188,11 @@ def _message(head: Any, text: str, words: str) -> Ready | Answer:
             return Answer(_count(number), None, _count(used_bytes))
         case ["answer", number, used_bytes, [str() as kind, str() as sentence]]:
             return Answer(_count(number), _REFUSALS[kind](sentence[:_SENTENCE]), _count(used_bytes))
-        case ["answer", number, used_bytes, [title, language, marks, chunks, float() as seconds]]:
+        case ["answer", number, used_bytes, [title, language, marks, chunks, float() as seconds, dated]]:
             if not math.isfinite(seconds) or seconds < 0:
                 raise ValueError("no duration")
             length = len(text)
-            document = Document(_text(title), text, _text(language), _ascending(marks, _mark, length))
+            document = Document(_text(title), text, _text(language), _ascending(marks, _mark, length), _day(dated))
             pieces = _ascending(chunks, _chunk, length)
             if any(before.end > after.start for before, after in pairwise(pieces)):
                 raise ValueError("chunks overlap")
@@ -228,6 +236,10 @@ def _heading(value: Any) -> tuple[str, ...]:
     if type(value) is not list:
         raise TypeError("no list")
     return tuple(map(_text, value))
+
+
+def _day(value: Any) -> date | None:
+    return None if value is None else date.fromisoformat(value)
 
 
 def _page(value: Any) -> int | None:

@@ -7,49 +7,26 @@ Removal and re-permission come first and touch no model. Knows no kind of source
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
-from ingest.errors import DocumentError, SourceError, TooMuchGone
+from ingest.errors import SourceError, TooMuchGone
 from ingest.feeds import Feed, Listed, lies_inside, made_by_recipe, stored_source
 from ingest.overlapping import overlapped
-from ingest.parsing import Parsed, Parser, ParseRequest
+from ingest.parsing import Parser
 from ingest.planning import MOST_REMOVED, SyncPlan, check_share, plan, repointed
+from ingest.reading import Reader, Tally, timed
 from ingest.reports import Progress, Stages, SyncReport
-from ingest.sources import Content, Listing, SourceItem
+from ingest.sources import Listing, SourceItem
 from ingest.wording import counted
 from retrieval import authority, generations
-from retrieval.access import Readers
 from retrieval.authority import Known
 from retrieval.database import reading, writing
 from retrieval.generations import Generation
 from retrieval.index import Index, Put
 from retrieval.prepared import Embedded, Prepared
 from retrieval.unread import Unread, put_unread, unread
-
-BATCH_CHUNKS = 512
-"""Chunks written in one go: enough to embed and store them at full speed, few enough that memory stays flat."""
-
-
-@dataclass(slots=True)
-class _Tally:
-    """What has happened so far."""
-
-    failed: dict[str, str]
-    stages: Stages = field(default_factory=Stages)
-    added: list[str] = field(default_factory=list)
-    replaced: list[str] = field(default_factory=list)
-    moved: dict[str, str] = field(default_factory=dict)
-    removed: list[str] = field(default_factory=list)
-    outdated: list[str] = field(default_factory=list)
-    """Items that are there and say something else than what is stored, which cannot be read."""
-    unread: dict[str, Unread] = field(default_factory=dict)
-    """What cannot be read, and of which bytes that is true."""
-    chunks: int = 0
-    embedded: int = 0
-    fault: str = ""
 
 
 @dataclass(slots=True)
@@ -61,7 +38,7 @@ class _Looked:
     plan: SyncPlan
     seen: dict[int, str]
     """What the source says now of versions whose content is the same."""
-    tally: _Tally
+    tally: Tally
 
 
 class Ingestor:
@@ -80,8 +57,7 @@ class Ingestor:
         gone_before: Callable[[str], int] = lambda _: 0,
     ) -> None:
         self.index = index
-        self._parser = parser
-        self._on_progress = on_progress
+        self._reader = Reader(index, parser, on_progress)
         self._most_removed = most_removed
         self._gone_before = gone_before
 
@@ -123,7 +99,7 @@ class Ingestor:
             there = authority.manifest(connection, source.id, generation.id)
         try:
             listing = self.listed(feed).listing
-            tally = _Tally(failed=dict(listing.failed))
+            tally = Tally(failed=dict(listing.failed))
             pending = [
                 one
                 for one in listing.items
@@ -131,7 +107,7 @@ class Ingestor:
                 and known[one.item].recipe != made_by_recipe(generation.recipe, feed)
                 and one.item not in there
             ]
-            for batch in self._batches(feed, pending, tally):
+            for batch in self._reader.batches(feed, pending, tally):
                 # a document that has changed by now is the next sync's, and so are other readers: here the same bytes are
                 # made anew for those who may read them now
                 same = [
@@ -177,13 +153,13 @@ class Ingestor:
         listing, known = listed.listing, listed.known
         with reading(self.index.engine) as connection:
             current = generations.current(connection)
-        tally = _Tally(failed=dict(listing.failed), stages=Stages(listing=listed.seconds))
+        tally = Tally(failed=dict(listing.failed), stages=Stages(listing=listed.seconds))
         if not listing.items and not listing.failed and known and not confirmed and not feed.deliberate:
             raise SourceError(
                 f"{feed.name} lists no document any more, and {counted(len(known), 'stored document')} stayed: check the source,"
                 f" or run `kura remove {feed.name}`. Nothing was changed."
             )
-        with _timed(tally.stages, "reading"):
+        with timed(tally.stages, "reading"):
             seen: dict[int, str] = {}
             hashes = self._hashes(feed, listing, known, tally, seen)
         recipes = {
@@ -196,7 +172,7 @@ class Ingestor:
         return _Looked(listing, known, made, seen, tally)
 
     def _hashes(
-        self, feed: Feed, listing: Listing, known: Mapping[str, Known], tally: _Tally, seen: dict[int, str]
+        self, feed: Feed, listing: Listing, known: Mapping[str, Known], tally: Tally, seen: dict[int, str]
     ) -> dict[str, str]:
         """The hash of each listed item; "" for one that cannot be read. Only what may have changed is read."""
         unread = self._unread(feed)
@@ -212,7 +188,7 @@ class Ingestor:
             elif before is None and not gone:
                 listed[item.item] = "new"  # whatever is in it; nothing has gone whose bytes it could hold
             else:
-                content = self._read(feed, item, tally)
+                content = self._reader.read(feed, item, tally)
                 listed[item.item] = sha256(content.data).hexdigest() if content else ""
                 if before is not None and content and content.version and listed[item.item] == before.content_sha256:
                     seen[before.version_id] = content.version
@@ -226,10 +202,10 @@ class Ingestor:
             stored = unread(connection, source.id) if source else {}
         return {item: one for item, one in stored.items() if one.recipe == made_by}
 
-    def _fails_still(self, feed: Feed, item: SourceItem, failed: Unread, tally: _Tally) -> bool:
+    def _fails_still(self, feed: Feed, item: SourceItem, failed: Unread, tally: Tally) -> bool:
         """Whether an item that could not be read has not changed: it costs a stat or a hash, and no parser."""
         if not item.version or item.version != failed.source_version:
-            content = self._read(feed, item, tally)
+            content = self._reader.read(feed, item, tally)
             if content is None:
                 return True
             if sha256(content.data).hexdigest() != failed.content_sha256:
@@ -243,14 +219,14 @@ class Ingestor:
         known, todo, tally = looked.known, looked.plan, looked.tally
         items = {one.item: one for one in looked.listing.items}
         # 1. What a killed run left is finished; vectors may be of texts that come in now, as from another source.
-        with _timed(tally.stages, "tidying"):
+        with timed(tally.stages, "tidying"):
             self.index.tidy(purge=False, vectors=False)
         with writing(self.index.engine) as connection:
             source_id = authority.put_source(connection, feed.name, feed.source.root, feed.readers, feed.kind)
             authority.set_source_versions(connection, looked.seen)
             authority.set_addresses(connection, repointed(items.values(), known, set(todo.replace)))
         # 2. Removal and re-permission: no model is touched, and they are done whatever happens later.
-        with _timed(tally.stages, "writing"):
+        with timed(tally.stages, "writing"):
             self.index.set_readers([known[item].document_id for item in todo.repermit], feed.readers)
             outdated = [item for item in tally.outdated if item in known]
             self.index.remove([known[item].document_id for item in (*todo.remove, *outdated)])
@@ -263,7 +239,7 @@ class Ingestor:
             left = [known[todo.move[one.item]].document_id for one in made[0] if one.item in todo.move]
             return self.index.put(source_id, made[0], embedded=made[1], instead_of=left)
 
-        batches = ((batch, self.index.embed(batch)) for batch in self._batches(feed, pending, tally, known))
+        batches = ((batch, self.index.embed(batch)) for batch in self._reader.batches(feed, pending, tally, known))
         for (batch, _), written in overlapped(batches, put):
             tally.moved |= {one.item: todo.move[one.item] for one in batch if one.item in todo.move}
             tally.replaced += [one.item for one in batch if one.item in known]
@@ -276,7 +252,7 @@ class Ingestor:
         #    so much of the source that it rather was damaged; what was deleted is overwritten.
         lost = [item for new, item in todo.move.items() if new not in tally.moved]
         lost += [item for item in tally.outdated if item in known]
-        with _timed(tally.stages, "tidying"):
+        with timed(tally.stages, "tidying"):
             try:
                 if not (confirmed or feed.deliberate):
                     check_share(feed.name, len(tally.removed) + len(lost), len(known), self._most_removed)
@@ -289,83 +265,6 @@ class Ingestor:
         with writing(self.index.engine) as connection:
             put_unread(connection, source_id, tally.unread)
             authority.mark_synced(connection, source_id)
-
-    def _batches(
-        self, feed: Feed, pending: list[SourceItem], tally: _Tally, known: Mapping[str, Known] | None = None
-    ) -> Iterator[list[Prepared]]:
-        """Documents read and parsed, in batches; what cannot be is told in the tally, and not answered from any more."""
-        items = {one.item: one for one in pending}
-        contents: dict[str, Content] = {}  # of the few requests that are on their way
-        batch: list[Prepared] = []
-        size = done = 0
-        made_by = made_by_recipe(self.index.recipe, feed)
-        progress = self._progress(feed, tally, len(pending))
-        progress(0, pending[0].item if pending else "")
-        for request, outcome in self._parser.parse_all(self._requests(feed, pending, contents, tally)):
-            self.index.courtesy.give_way()
-            content = contents.pop(request.item)
-            done += 1
-            progress(done, request.item)
-            if isinstance(outcome, DocumentError):
-                tally.failed[request.item] = str(outcome)
-                digest = sha256(content.data).hexdigest()
-                tally.unread[request.item] = Unread(content.version, digest, made_by, str(outcome))
-                before = known.get(request.item) if known else None
-                if before is not None and before.content_sha256 != digest:
-                    tally.outdated.append(request.item)
-                continue
-            tally.stages.parsing += outcome.seconds
-            batch.append(_prepared(items[request.item], content, outcome, feed.readers, made_by))
-            size += len(outcome.chunks)
-            if size >= BATCH_CHUNKS:
-                yield batch
-                batch, size = [], 0
-        if batch:
-            yield batch
-        progress(len(pending), "")
-
-    def _requests(
-        self, feed: Feed, pending: list[SourceItem], contents: dict[str, Content], tally: _Tally
-    ) -> Iterator[ParseRequest]:
-        for item in pending:
-            with _timed(tally.stages, "reading"):
-                content = self._read(feed, item, tally)
-            if content is not None:
-                contents[item.item] = content
-                yield ParseRequest(item.item, item.name, content.data, content.title, feed.language)
-
-    @staticmethod
-    def _read(feed: Feed, item: SourceItem, tally: _Tally) -> Content | None:
-        try:
-            return feed.source.read(item)
-        except DocumentError as error:
-            tally.failed[item.item] = str(error)
-            tally.outdated.append(item.item)
-        except OSError as error:
-            tally.failed[item.item] = (
-                f"{item.item} cannot be read now ({error.strerror or error}); what is stored of it is kept until it can."
-            )
-        return None
-
-    def _progress(self, feed: Feed, tally: _Tally, total: int) -> Callable[[int, str], None]:
-        def tell(done: int, item: str) -> None:
-            self._on_progress(Progress(feed.name, done, total, item, tally.chunks, tally.failed))
-
-        return tell
-
-
-def _prepared(item: SourceItem, content: Content, parsed: Parsed, readers: Readers, made_by: str) -> Prepared:
-    return Prepared(
-        item=item.item,
-        address=item.address,
-        readers=readers,
-        document=parsed.document,
-        chunks=parsed.chunks,
-        words=parsed.words,
-        content_sha256=sha256(content.data).hexdigest(),
-        recipe=made_by,
-        source_version=content.version,
-    )
 
 
 def _report(feed: Feed, looked: _Looked, seconds: float, *, dry_run: bool) -> SyncReport:
@@ -389,12 +288,3 @@ def _report(feed: Feed, looked: _Looked, seconds: float, *, dry_run: bool) -> Sy
         dry_run=dry_run,
         fault=tally.fault,
     )
-
-
-@contextmanager
-def _timed(stages: Stages, stage: str) -> Iterator[None]:
-    started = time.perf_counter()
-    try:
-        yield
-    finally:
-        setattr(stages, stage, getattr(stages, stage) + time.perf_counter() - started)

@@ -242,8 +242,8 @@ def add_version(
 ) -> int:
     """Write a version of a document, which is not live yet; returns its id."""
     statement = sql(
-        "INSERT INTO versions (document_id, title, language, text, content_sha256, recipe, created_at, source_version)"
-        " VALUES (:document, :title, :language, :text, :sha, :recipe, :at, :source_version) RETURNING id"
+        "INSERT INTO versions (document_id, title, language, text, content_sha256, recipe, created_at, source_version,"
+        " dated) VALUES (:document, :title, :language, :text, :sha, :recipe, :at, :source_version, :dated) RETURNING id"
     )
     values = {
         "document": document_id,
@@ -254,6 +254,7 @@ def add_version(
         "recipe": recipe,
         "at": now(),
         "source_version": source_version,
+        "dated": document.dated.isoformat() if document.dated else None,
     }
     return int(connection.execute(statement, values).scalar_one())
 

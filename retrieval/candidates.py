@@ -8,19 +8,26 @@ no embedder, nor what is made of the hits.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from heapq import nlargest
 from itertools import chain
+from operator import itemgetter
 from statistics import fmean
 
 from sqlalchemy import Connection
 
 from retrieval import passages, words
-from retrieval.access import Principal
+from retrieval.access import Principal, Readers
+from retrieval.authority import ReaderSets
 from retrieval.chroma import VectorIndex
+from retrieval.database import Part
 from retrieval.documents import Around, Hit
+from retrieval.filters import NO_FILTERS, Filters
 from retrieval.folding import fold
 from retrieval.generations import Generation
 from retrieval.passages import StoredChunk
+from retrieval.preference import weighed
 from retrieval.ranking import Statistics, fuse, score
 from retrieval.reading import LITERAL, Reading
 from retrieval.vectors import Vectors
@@ -32,12 +39,19 @@ VECTOR_CANDIDATES = 50
 """Chunks that each Chroma collection hands to the ranking, before those are dropped that are not live."""
 MOST_ROUNDS = 5
 """How often as many hits as are wanted are read again, where they are copies of better ones."""
+Worth = Callable[[str, date | None], float]
+"""The factor (> 0) of a chunk's score, by its source and its document's day."""
+FEW = 500
+"""Up to so many chunks that fit a filter are compared one by one: cheaper than to ask for neighbours until they are found."""
+GROWTH = 4
+"""How many times more neighbours are asked for when too few of them fit a filter."""
 
 
 class Snapshot:
     """What `principal` may read of a generation, as one read transaction (`connection`) sees it.
 
-    The documents `without` (ids) are as if not there. Every text counts as `reads` reads it.
+    The documents `without` (ids) are as if not there. Every text counts as `reads` reads it. With `filters` only what fits
+    them is found, while counts and rarities stay those of all that may be read.
     """
 
     def __init__(
@@ -49,11 +63,13 @@ class Snapshot:
         principal: Principal,
         without: Collection[str] = (),
         reads: Reading = LITERAL,
+        filters: Filters = NO_FILTERS,
     ) -> None:
         self._connection = connection
         self._vectors = vectors
         self._generation = generation
         self._reads = reads
+        self._filters = filters
         self._readable = passages.readable(connection, principal=principal)
         self._tables = [table for table in words.tables(connection, generation.id) if table.readers in self._readable]
         self._hidden = passages.chunks_of(connection, without, generation=generation.id, readable=self._readable)
@@ -97,23 +113,37 @@ class Snapshot:
         return {term: count for term, count in found.items() if count > 0}
 
     def hits(
-        self, query: Sequence[str], vector: Vectors, statistics: Statistics, *, weight: float, k: int
+        self,
+        query: Sequence[str],
+        vector: Vectors,
+        statistics: Statistics,
+        *,
+        weight: float,
+        k: int,
+        worth: Worth | None = None,
     ) -> tuple[Hit, ...]:
         """The `k` best chunks, best first, for terms and a vector (shape (1, dimensions)); `weight` is that of the vectors.
 
-        Near-duplicates are folded into the better one (`retrieval/folding.py`).
+        Near-duplicates are folded into the better one (`retrieval/folding.py`). `worth` says what the score of a chunk is
+        multiplied by.
         """
         # 1. Candidates, from both sides.
         passed_over = {*self._hidden.values()}
+        among = self._fitting(self._readable) if self._filters else None
         rows = {
             row.chunk: row
             for table in self._tables
             for row in words.candidates(
-                self._connection, table, query, WORD_CANDIDATES + len(passed_over), self._reads.same
+                self._connection,
+                table,
+                query,
+                WORD_CANDIDATES + len(passed_over),
+                self._reads.same,
+                among=among,
             )
             if row.chunk not in passed_over
         }
-        near = self._near(vector)
+        near = self._near_fitting(vector) if self._filters else self._near(vector)
         missing = [chunk for chunk in near if chunk not in rows]
         rows |= {row.chunk: row for table in self._tables for row in self._rows(table, missing)}
         # 2. One order.
@@ -121,6 +151,8 @@ class Snapshot:
             rows, near = self._as_read(rows, near)
         by_words = {chunk: score(query, row, statistics) for chunk, row in rows.items()}
         order = fuse(by_words, near, weight=weight)
+        if worth:
+            order = self._weighed(order, worth)
         # 3. Their texts; where some say what better ones say, others come in their place.
         found: tuple[Hit, ...] = ()
         for at in range(0, min(len(order), MOST_ROUNDS * k), k):
@@ -143,6 +175,14 @@ class Snapshot:
         )
         stored = {chunk.id: chunk for chunk in found}
         return (_hit(stored[id_], value, words[id_], near.get(id_)) for id_, value in scored if id_ in stored)
+
+    def _weighed(self, order: Sequence[tuple[int, float]], worth: Worth) -> list[tuple[int, float]]:
+        found = passages.origins(
+            self._connection, generation=self._generation.id, readable=self._readable, ids=[id_ for id_, _ in order]
+        )
+        # a chunk that is not live any more has no origin, and is dropped when the texts are read
+        scored = [(id_, weighed(value, worth(*found[id_]))) for id_, value in order if id_ in found]
+        return sorted(scored, key=lambda one: -one[1])
 
     def _frequencies(self, table: WordTable, query: Sequence[str]) -> dict[str, int]:
         """In how many of a table's chunks each term stands, or is said in other words: never rarer than those."""
@@ -182,6 +222,45 @@ class Snapshot:
         )
         return {chunk: similarities[key] for key, chunk in live.items()}
 
+    def _near_fitting(self, vector: Vectors) -> dict[int, float]:
+        """The same of those that fit the filters. Chroma's own filters are no help: it looks through all metadata first."""
+        similarities: dict[int, float] = {}
+        for reader_set, readers in self._readable.items():
+            among = self._fitting({reader_set: readers})
+            few = passages.first_ids(self._connection, among, FEW + 1)
+            if len(few) <= FEW:
+                similarities |= self._compared(few, vector)
+            else:
+                similarities |= self._neighbours(reader_set, readers, vector)
+        return similarities
+
+    def _compared(self, chunks: Sequence[int], vector: Vectors) -> dict[int, float]:
+        """The nearest of these chunks."""
+        stored = passages.vectors_of(self._connection, self._generation.fingerprint, chunks)
+        hidden = {*self._hidden.values()}
+        cosines = {chunk: float(one @ vector[0]) for chunk, one in stored.items() if chunk not in hidden}
+        return dict(nlargest(VECTOR_CANDIDATES, cosines.items(), key=itemgetter(1)))
+
+    def _neighbours(self, reader_set: int, readers: Readers, vector: Vectors) -> dict[int, float]:
+        """The nearest of one collection that fit: more and more are asked for, until there are enough or no more."""
+        asked = GROWTH * VECTOR_CANDIDATES
+        while True:
+            found = dict(self._vectors.query(self._generation.collection(reader_set), vector, asked))
+            fitting = passages.chunk_numbers(
+                self._connection,
+                generation=self._generation.id,
+                readable={reader_set: readers},
+                keys=[key for key in found if key not in self._hidden],
+                filters=self._filters,
+            )
+            if len(fitting) >= VECTOR_CANDIDATES or len(found) < asked:
+                nearest = [key for key in found if key in fitting][:VECTOR_CANDIDATES]
+                return {fitting[key]: found[key] for key in nearest}
+            asked *= GROWTH
+
+    def _fitting(self, readable: ReaderSets) -> Part:
+        return passages.fitting(generation=self._generation.id, readable=readable, filters=self._filters)
+
 
 def _hit(chunk: StoredChunk, score: float, words: float, similarity: float | None) -> Hit:
     return Hit(
@@ -202,4 +281,5 @@ def _hit(chunk: StoredChunk, score: float, words: float, similarity: float | Non
         source_kind=chunk.source_kind,
         source_version=chunk.source_version,
         source=chunk.source,
+        dated=chunk.dated,
     )

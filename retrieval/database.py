@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -60,6 +61,15 @@ def sql(statement: str, *lists: str) -> TextClause:
     The parameters in `lists` take several values each, as in `id IN :ids`; `slices` keeps them few enough.
     """
     return text(statement).bindparams(*(bindparam(name, expanding=True) for name in lists))
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A piece of a statement that others are built around: its text, those parameters that are lists, and all values."""
+
+    statement: str
+    lists: tuple[str, ...]
+    values: Mapping[str, object]
 
 
 def slices(values: Sequence[_Value]) -> Iterator[Sequence[_Value]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,8 @@ class Document:
     language: str
     """"ja", "en", or "" when it cannot be told."""
     marks: tuple[Mark, ...] = ()
+    dated: date | None = None
+    """The day it is of, as it says itself, else as its source says of its last change; `after:` and recency go by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,3 +88,5 @@ class Hit:
     """The chunk that was found, where the hit was widened around it; see `retrieval/widening.py`."""
     rerank: float | None = None
     """What a reranker says of it (0..1, comparable within one search only); None: none was asked."""
+    dated: date | None = None
+    """The day its document is of, if that is known."""

@@ -1,6 +1,7 @@
 """What can go wrong with the index.
 
 RetrievalError
+├── BadFilter           a filter of a search that no document can fit: a day or language that is none
 ├── DataFolderError     the data folder cannot be used: permissions, disk full, not a folder
 ├── DataFolderHeld      another process holds the data folder
 ├── GlossaryError       the glossary cannot be read, or says what cannot be
@@ -16,6 +17,10 @@ from pathlib import Path
 
 class RetrievalError(Exception):
     """Any fault of the index; its message is one sentence for people, naming the thing and the next step."""
+
+
+class BadFilter(RetrievalError):
+    """A filter says something that cannot be."""
 
 
 class DataFolderError(RetrievalError):

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+LANGUAGES = ("en", "ja")
+"""Those that can be told."""
+
 _SAMPLE = 50_000
 """Characters looked at; a text's language shows long before."""
 

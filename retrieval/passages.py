@@ -8,13 +8,16 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import date
 
 from sqlalchemy import Connection, Row
 
 from retrieval.access import Principal
 from retrieval.authority import ReaderSets, reader_sets
-from retrieval.database import sql
+from retrieval.database import Part, slices, sql
 from retrieval.documents import Around, Chunk
+from retrieval.filters import NO_FILTERS, Filters
+from retrieval.vectors import Vectors, from_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,7 @@ class StoredChunk:
     source_kind: str
     source_version: str
     source: str
+    dated: date | None
 
 
 def readable(connection: Connection, *, principal: Principal) -> ReaderSets:
@@ -65,7 +69,7 @@ _LIVE = "live l JOIN versions v ON v.id = l.version_id JOIN documents d ON d.id 
 _KIND = "(SELECT kind FROM sources WHERE id = d.source_id) AS source_kind"
 _CHUNK = (
     "c.id, c.key, d.id AS document_id, v.title, d.address, v.language, c.heading, c.line, c.page, c.start,"
-    ' c."end" AS "end", substr(v.text, c.start + 1, c."end" - c.start) AS text, v.source_version,'
+    ' c."end" AS "end", substr(v.text, c.start + 1, c."end" - c.start) AS text, v.source_version, v.dated,'
     f" {_KIND}, (SELECT name FROM sources WHERE id = d.source_id) AS source"
 )
 
@@ -121,15 +125,86 @@ def around(
 
 
 def chunk_numbers(
-    connection: Connection, *, generation: int, readable: ReaderSets, keys: Sequence[str]
+    connection: Connection,
+    *,
+    generation: int,
+    readable: ReaderSets,
+    keys: Sequence[str],
+    filters: Filters = NO_FILTERS,
 ) -> dict[str, int]:
-    """The internal id of each live chunk with one of these keys that may be read."""
+    """The internal id of each live chunk with one of these keys that may be read, and whose document fits the filters."""
+    fits = _fits(filters)
     statement = sql(
-        f"SELECT c.key, c.id FROM {_FROM_CHUNKS} WHERE d.reader_set_id IN :sets AND c.key IN :keys",
-        *("sets", "keys"),
+        f"SELECT c.key, c.id FROM {_FROM_CHUNKS} WHERE d.reader_set_id IN :sets AND c.key IN :keys{fits.statement}",
+        *("sets", "keys", *fits.lists),
     )
-    values = {"generation": generation, "sets": list(readable), "keys": list(keys)}
-    return {row.key: row.id for row in connection.execute(statement, values)}
+    values = {"generation": generation, "sets": list(readable), **fits.values}
+    return {row.key: row.id for some in slices(keys) for row in connection.execute(statement, {**values, "keys": some})}
+
+
+def fitting(*, generation: int, readable: ReaderSets, filters: Filters) -> Part:
+    """A query of the ids of the live chunks that may be read and whose documents fit the filters."""
+    fits = _fits(filters)
+    statement = (
+        f"SELECT c.id FROM {_LIVE} JOIN chunks c ON c.version_id = v.id WHERE d.reader_set_id IN :sets{fits.statement}"
+    )
+    return Part(statement, ("sets", *fits.lists), {"generation": generation, "sets": list(readable), **fits.values})
+
+
+def origins(
+    connection: Connection, *, generation: int, readable: ReaderSets, ids: Sequence[int]
+) -> dict[int, tuple[str, date | None]]:
+    """The source's name and the document's day of each of these live chunks that may be read."""
+    statement = sql(
+        f"SELECT c.id, s.name, v.dated FROM {_FROM_CHUNKS} CROSS JOIN sources s ON s.id = d.source_id"
+        " WHERE d.reader_set_id IN :sets AND c.id IN :ids",
+        *("sets", "ids"),
+    )
+    values = {"generation": generation, "sets": list(readable)}
+    return {
+        id_: (name, dated and date.fromisoformat(dated))
+        for some in slices(ids)
+        for id_, name, dated in connection.execute(statement, {**values, "ids": some})
+    }
+
+
+def first_ids(connection: Connection, among: Part, most: int) -> list[int]:
+    """At most so many of the ids that a query gives."""
+    statement = sql(f"{among.statement} LIMIT :most", *among.lists)
+    return [int(one) for one in connection.execute(statement, {**among.values, "most": most}).scalars()]
+
+
+def vectors_of(connection: Connection, fingerprint: str, ids: Sequence[int]) -> dict[int, Vectors]:
+    """The stored vector of each of these chunks, by an embedder."""
+    statement = sql(
+        "SELECT c.id, x.vector FROM chunks c JOIN vectors x ON x.embedded_sha256 = c.embedded_sha256"
+        " WHERE c.id IN :ids AND x.fingerprint = :fingerprint",
+        "ids",
+    )
+    return {
+        id_: from_bytes(vector)
+        for some in slices(ids)
+        for id_, vector in connection.execute(statement, {"ids": some, "fingerprint": fingerprint})
+    }
+
+
+def _fits(filters: Filters) -> Part:
+    """What the filters ask of a document `d` in its version `v`; nothing where nothing is set."""
+    asked: list[tuple[str, str, object]] = []
+    if filters.sources:
+        named = "(SELECT id FROM sources WHERE name COLLATE NOCASE IN :named)"
+        asked.append((f"d.source_id IN {named}", "named", sorted(filters.sources)))
+    if filters.languages:
+        asked.append(("v.language IN :languages", "languages", sorted(filters.languages)))
+    if filters.after:
+        asked.append(("v.dated >= :after", "after", filters.after.isoformat()))
+    if filters.before:
+        asked.append(("v.dated < :before", "before", filters.before.isoformat()))
+    return Part(
+        "".join(f" AND {condition}" for condition, _, _ in asked),
+        tuple(name for _, name, value in asked if isinstance(value, list)),
+        {name: value for _, name, value in asked},
+    )
 
 
 def titles(connection: Connection, *, generation: int, readable: ReaderSets) -> dict[str, str]:
@@ -183,4 +258,5 @@ def document(
 
 def _stored_chunk(row: Row[tuple[object, ...]]) -> StoredChunk:
     values = row._mapping
-    return StoredChunk(**{**values, "heading": tuple(json.loads(values["heading"]))})
+    dated = values["dated"] and date.fromisoformat(values["dated"])
+    return StoredChunk(**{**values, "heading": tuple(json.loads(values["heading"])), "dated": dated})

@@ -7,24 +7,28 @@ ready for whoever answers from them. Knows no front end and no model but the emb
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from datetime import UTC, date, datetime
+from functools import partial
 
 from sqlalchemy import Connection
 
 from models.embedders import Embedder
 from retrieval import generations, passages, widening
 from retrieval.access import Principal
-from retrieval.candidates import Snapshot
+from retrieval.candidates import Snapshot, Worth
 from retrieval.database import reading
 from retrieval.documents import Hit
 from retrieval.errors import NotFound
+from retrieval.filters import NO_FILTERS, Filters
 from retrieval.found import Found, Likeness
 from retrieval.generations import Generation
 from retrieval.glossary import Glossary
 from retrieval.index import Index
 from retrieval.language import language
 from retrieval.passages import StoredDocument
+from retrieval.preference import NO_PREFERENCE, Preference, weighed
 from retrieval.ranking import NOTHING_COUNTED, UNDECIDED, VECTOR_WEIGHT, understands, vector_weight
 from retrieval.reading import LITERAL, Reading
 from retrieval.spelling import guesses, spelt
@@ -37,24 +41,48 @@ _SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+|\n+")
 
 
 class Searcher:
-    """Searches an index, in the generation that answers unless one is named. Safe to use from several threads."""
+    """Searches an index, in the generation that answers unless one is named. Safe to use from several threads.
 
-    def __init__(self, index: Index, *, generation: int | None = None, glossary: Glossary | None = None) -> None:
+    `preference` is for young documents and better sources; `today` the day (UTC) that their age counts from.
+    """
+
+    def __init__(
+        self,
+        index: Index,
+        *,
+        generation: int | None = None,
+        glossary: Glossary | None = None,
+        preference: Preference = NO_PREFERENCE,
+        today: Callable[[], date] = lambda: datetime.now(UTC).date(),
+    ) -> None:
         self._index = index
         self._fixed = generation
         self._glossary = glossary
+        self._preference = preference
+        self._today = today
 
-    def search(self, text: str, *, principal: Principal, k: int, without: Collection[str] = ()) -> Found:
-        """The `k` best chunks that the principal may read; those of the documents `without` (ids) are as if not there.
+    def search(
+        self,
+        text: str,
+        *,
+        principal: Principal,
+        k: int,
+        without: Collection[str] = (),
+        filters: Filters = NO_FILTERS,
+    ) -> Found:
+        """The `k` best chunks that the principal may read, of documents that fit the filters.
 
+        Those of the documents `without` (ids) are as if not there. What a source is called that may not be read, or is not
+        there, makes no difference: nothing of it is found.
         Raises IndexMismatch if the index was made by another embedder, IndexDamaged if it does not open.
         """
         with self._index.courtesy.searching():
-            return self._search(text, k, without, principal=principal)
+            return self._search(text, k, without, filters, principal=principal)
 
-    def _search(self, text: str, k: int, without: Collection[str], *, principal: Principal) -> Found:
+    def _search(self, text: str, k: int, without: Collection[str], filters: Filters, *, principal: Principal) -> Found:
         query = content_terms(text)
         reads = self._glossary.reading(terms(text)) if self._glossary else LITERAL
+        worth = self._worth()
         while True:
             # 1. The embedder runs beside no snapshot: one that is held long keeps deleted text from being overwritten.
             with reading(self._index.engine) as connection:
@@ -67,15 +95,15 @@ class Searcher:
             with reading(self._index.engine) as connection:
                 if self._answering(connection) != generation:
                     continue
-                snapshot = self._snapshot(connection, generation, without, reads, principal=principal)
+                snapshot = self._snapshot(connection, generation, without, reads, filters, principal=principal)
                 statistics = snapshot.statistics(query)
                 meant = guesses(text, statistics.unknown(query), snapshot.vocabulary)
                 if meant:
                     reads = reads.joined(Reading({(term,): (terms(word)[0],) for word, term in meant.items()}))
-                    snapshot = self._snapshot(connection, generation, without, reads, principal=principal)
+                    snapshot = self._snapshot(connection, generation, without, reads, filters, principal=principal)
                     statistics = snapshot.statistics(query)
                 weight = vector_weight(language(text), embedder.languages)
-                hits = snapshot.hits(query, vector, statistics, weight=weight, k=max(k, LOOKED_AT))
+                hits = snapshot.hits(query, vector, statistics, weight=weight, k=max(k, LOOKED_AT), worth=worth)
                 around = snapshot.around(widening.wanted(hits), widening.MOST)
                 break
         # 3. Outside of it: what the embedder says of their sentences.
@@ -84,7 +112,7 @@ class Searcher:
             likeness = _likeness(embedder, vector)
             if reads:
                 likeness = _undecided_of_others(likeness, embedder.languages)
-            hits = _by_sentences(hits, likeness)
+            hits = _by_sentences(hits, likeness, worth)
         corrected = {word: spelt(word, term, (hit.text for hit in hits)) for word, term in meant.items()}
         return Found(widening.widen(hits, around, k), statistics.rarity, likeness, reads.read, corrected)
 
@@ -110,6 +138,9 @@ class Searcher:
         embedder = self._index.embedder_of(generation) if generation else self._index.embedder
         embedder.embed_query("probe")
 
+    def _worth(self) -> Worth | None:
+        return partial(self._preference.factor, today=self._today()) if self._preference else None
+
     def _answering(self, connection: Connection) -> Generation | None:
         if self._fixed is None:
             return self._index.answering(connection)
@@ -121,18 +152,30 @@ class Searcher:
         generation: Generation,
         without: Collection[str] = (),
         reads: Reading = LITERAL,
+        filters: Filters = NO_FILTERS,
         *,
         principal: Principal,
     ) -> Snapshot:
-        return Snapshot(connection, self._index.vectors, generation, principal=principal, without=without, reads=reads)
+        return Snapshot(
+            connection,
+            self._index.vectors,
+            generation,
+            principal=principal,
+            without=without,
+            reads=reads,
+            filters=filters,
+        )
 
 
-def _by_sentences(hits: Sequence[Hit], likeness: Likeness) -> tuple[Hit, ...]:
+def _by_sentences(hits: Sequence[Hit], likeness: Likeness, worth: Worth | None) -> tuple[Hit, ...]:
     """The hits in the order of their scores with the cosine of each one's nearest sentence, which weighs as the passage's."""
     pieces = [[piece for piece in _SENTENCE_END.split(hit.text) if piece.strip()] for hit in hits]
     cosines = iter(likeness([piece for each in pieces for piece in each]))
     nearest = [max([next(cosines) for _ in each], default=0.0) for each in pieces]
-    scored = [replace(hit, score=hit.score + VECTOR_WEIGHT * near) for hit, near in zip(hits, nearest, strict=True)]
+    scored = [
+        replace(hit, score=hit.score + weighed(VECTOR_WEIGHT * near, worth(hit.source, hit.dated) if worth else 1.0))
+        for hit, near in zip(hits, nearest, strict=True)
+    ]
     return tuple(sorted(scored, key=lambda hit: -hit.score))
 
 

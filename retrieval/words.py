@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from retrieval.database import slices, sql
+from retrieval.database import Part, slices, sql
 from retrieval.reading import Phrase
 from retrieval.terms import ChunkWords
 
@@ -127,18 +127,31 @@ def move(connection: Connection, chunks: Sequence[int], origin: WordTable, targe
 
 
 def candidates(
-    connection: Connection, table: WordTable, query: Sequence[str], limit: int, phrases: Collection[Phrase] = ()
+    connection: Connection,
+    table: WordTable,
+    query: Sequence[str],
+    limit: int,
+    phrases: Collection[Phrase] = (),
+    *,
+    among: Part | None = None,
 ) -> list[WordRow]:
-    """At most `limit` chunks that hold any of the query's terms or phrases, best first by FTS5's bm25."""
+    """At most `limit` chunks that hold any of the query's terms or phrases, best first by FTS5's bm25.
+
+    `among` is a query of chunk ids: only those count.
+    """
     if not query:
         return []
     name = table.name
+    chosen = among or Part("", (), {})
+    # the sign keeps SQLite from asking FTS5 anew for each of the ids
+    narrowed = f" AND +rowid IN ({chosen.statement})" if among else ""
     statement = sql(
-        f"SELECT rowid, title, heading, body FROM {name} WHERE {name} MATCH :match"
-        f" ORDER BY bm25({name}, {TITLE_WEIGHT}, {HEADING_WEIGHT}, {BODY_WEIGHT}), rowid LIMIT :limit"
+        f"SELECT rowid, title, heading, body FROM {name} WHERE {name} MATCH :match{narrowed}"
+        f" ORDER BY bm25({name}, {TITLE_WEIGHT}, {HEADING_WEIGHT}, {BODY_WEIGHT}), rowid LIMIT :limit",
+        *chosen.lists,
     )
     match = _any([*((term,) for term in query), *phrases])
-    return [_row(row) for row in connection.execute(statement, {"match": match, "limit": limit})]
+    return [_row(row) for row in connection.execute(statement, {**chosen.values, "match": match, "limit": limit})]
 
 
 def rows_of(connection: Connection, table: WordTable, chunks: Sequence[int]) -> list[WordRow]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import re
 
+from ingest.dates import latest
 from ingest.decoding import decode
 from ingest.loaders.blocks import BlockWriter, fenced
 from ingest.loaders.writer import table, visible
@@ -59,7 +60,7 @@ def load(stem: str, data: bytes) -> Document:
     reader.read()
     writer = reader.out.writer
     text, marks = writer.finish()
-    return Document(writer.first_heading or stem, text, language(text), marks)
+    return Document(writer.first_heading or stem, text, language(text), marks, latest([reader.revised]))
 
 
 class _Reader:
@@ -76,6 +77,11 @@ class _Reader:
         self._style = ""
         self._parted = True  # a blank line stands before
         self._attached = False  # a "+" says that the next block belongs to the list item above
+
+    @property
+    def revised(self) -> str:
+        """What the document says of the day of this revision."""
+        return self._attributes.get("revdate", "")
 
     def read(self) -> None:
         """Read all lines."""

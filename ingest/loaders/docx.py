@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ingest.loaders.office import check_archive
+from ingest.loaders.office import check_archive, modified
 from ingest.loaders.writer import Writer, lines, one_line, table
 from retrieval.documents import Document
 from retrieval.language import language
@@ -57,7 +57,7 @@ def load(stem: str, data: bytes) -> Document:
     properties = one_line(word.core_properties.title or "")
     first = text.split("\n", 1)[0]
     title = reader.title or properties or writer.first_heading or (first if len(first) <= _TITLE_LENGTH else "")
-    return Document(title or stem, text, language(text), marks)
+    return Document(title or stem, text, language(text), marks, modified(data))
 
 
 def _blocks(root: Any) -> Iterator[Any]:

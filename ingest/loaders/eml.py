@@ -48,7 +48,9 @@ def load(stem: str, data: bytes) -> Document:
         text += "\n\n" + body.text
     if len(text) > TEXT_LIMIT:
         raise DocumentError(f"It holds more than {TEXT_LIMIT:,} characters: save it without what it quotes.")
-    return Document(one_line(str(_field(message, "Subject"))) or stem, text, language(text), tuple(marks))
+    title = one_line(str(_field(message, "Subject"))) or stem
+    sent = getattr(_field(message, "Date"), "datetime", None)
+    return Document(title, text, language(text), tuple(marks), sent and sent.date())
 
 
 def _head(message: EmailMessage, attached: list[str]) -> Iterator[str]:

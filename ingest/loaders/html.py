@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING
 
+from ingest.dates import latest
 from ingest.decoding import decode
 from ingest.errors import DocumentError
 from ingest.loaders.blocks import fenced
@@ -48,6 +50,11 @@ _LISTS = _tags("ul ol menu dl")
 _ITEMS = _tags("li dt dd")
 _HEADING = re.compile(r"h([1-6])")
 _HIDING_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_DAYS = _tags(
+    "date last-modified dc.date dc.date.modified dcterms.date dcterms.modified article:published_time article:modified_time "
+    "og:updated_time datepublished datemodified"
+)
+"""What a `<meta>` is called that says when the page was written or changed."""
 _INDENT_LEVELS = 6
 """Deeper lists are written at this depth."""
 
@@ -67,7 +74,15 @@ def load(stem: str, data: bytes) -> Document:
     text, marks = page.finish()
     title = tree.css_first("head > title") or tree.css_first("h1")
     name = one_line(_plain_text(title)) if title is not None else ""
-    return Document(name or page.writer.first_heading or stem, text, language(text), marks)
+    return Document(name or page.writer.first_heading or stem, text, language(text), marks, _day(tree))
+
+
+def _day(tree: LexborHTMLParser) -> date | None:
+    """When the page was written or changed last, by its own head."""
+    named = ((meta.attributes, ("name", "property", "itemprop", "http-equiv")) for meta in tree.css("head > meta"))
+    return latest(
+        told.get("content") or "" for told, keys in named if any((told.get(key) or "").lower() in _DAYS for key in keys)
+    )
 
 
 def _check_depth(source: str) -> None:

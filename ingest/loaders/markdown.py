@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from ingest.decoding import decode
 from ingest.loaders.commonmark import blocks, inline
-from ingest.loaders.front_matter import front_matter_end, front_matter_title
+from ingest.loaders.front_matter import front_matter_day, front_matter_end, front_matter_title
 from ingest.loaders.hidden import without_comments, without_components
 from ingest.loaders.writer import HeadingPath, one_line, visible
 from retrieval.documents import Document, Mark
@@ -27,6 +27,7 @@ def load(stem: str, data: bytes, suffix: str = ".md") -> Document:
         text=text,
         language=language(text[body:]),
         marks=tuple(Mark(start, path.enter(level, heading)) for start, level, heading in headings),
+        dated=front_matter_day(text),
     )
 
 

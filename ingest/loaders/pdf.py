@@ -9,9 +9,11 @@ import re
 import threading
 from collections import Counter
 from dataclasses import dataclass
+from datetime import date
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+from ingest.dates import latest
 from ingest.errors import DocumentError, EmptyDocument
 from ingest.loaders.writer import Writer, one_line, visible
 from retrieval.documents import Document
@@ -64,7 +66,7 @@ class _Line:
 
 def load(stem: str, data: bytes) -> Document:
     """Parse a PDF. Title: the metadata's, else the first heading or short first line, else `stem`."""
-    metadata, pages = _read(data)
+    metadata, dated, pages = _read(data)
     if not any(line.text for page in pages for line in page):
         raise EmptyDocument("The PDF has no text layer, its pages are pictures: run it through OCR first.")
     _drop_running_lines(pages)
@@ -73,13 +75,12 @@ def load(stem: str, data: bytes) -> Document:
     text, marks = writer.finish()
     first = next((line.text for page in pages for line in page), "")
     title = metadata if metadata and not _JUNK_TITLE.match(metadata) else writer.first_heading
-    return Document(
-        title or (one_line(first) if len(first) <= _TITLE_LENGTH else "") or stem, text, language(text), marks
-    )
+    title = title or (one_line(first) if len(first) <= _TITLE_LENGTH else "") or stem
+    return Document(title, text, language(text), marks, dated)
 
 
-def _read(data: bytes) -> tuple[str, list[list[_Line]]]:
-    """The title of the metadata, and the lines of each page."""
+def _read(data: bytes) -> tuple[str, date | None, list[list[_Line]]]:
+    """Title and day of the metadata, and the lines of each page."""
     import pypdfium2
 
     with _PDFIUM:
@@ -90,7 +91,9 @@ def _read(data: bytes) -> tuple[str, list[list[_Line]]]:
                 raise DocumentError("The PDF is protected by a password: save it without one.") from error
             raise DocumentError("The file is damaged or no PDF: export it anew.") from error
         try:
-            return one_line(pdf.get_metadata_value("Title")), [_page_lines(pdf, number) for number in range(len(pdf))]
+            dated = latest(pdf.get_metadata_value(key) for key in ("CreationDate", "ModDate"))
+            lines = [_page_lines(pdf, number) for number in range(len(pdf))]
+            return one_line(pdf.get_metadata_value("Title")), dated, lines
         finally:
             pdf.close()
 

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ingest.loaders.office import check_archive
+from ingest.loaders.office import check_archive, modified
 from ingest.loaders.writer import Writer, lines, one_line, table
 from retrieval.documents import Document
 from retrieval.language import language
@@ -60,7 +60,7 @@ def load(stem: str, data: bytes) -> Document:
     text, marks = writer.finish()
     properties = one_line(presentation.core_properties.title or "")
     title = "" if _JUNK_TITLE.fullmatch(properties) else properties
-    return Document(title or first_title or stem, text, language(text), marks)
+    return Document(title or first_title or stem, text, language(text), marks, modified(data))
 
 
 def _title(slide: Slide) -> str:

@@ -16,7 +16,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 from ingest.loaders.numbers import displayed
-from ingest.loaders.office import check_archive
+from ingest.loaders.office import check_archive, modified
 from ingest.loaders.records import CELL_LIMIT, Row, write_rows
 from ingest.loaders.writer import Writer, one_line
 from retrieval.documents import Document
@@ -48,7 +48,7 @@ def load(stem: str, data: bytes) -> Document:
                     left -= write_rows(writer, _rows(sheet), limit=left)
             title = one_line(book.properties.title or "")
     text, marks = writer.finish()
-    return Document(title or stem, text, language(text), marks)
+    return Document(title or stem, text, language(text), marks, modified(data))
 
 
 def _rows(sheet: ReadOnlyWorksheet) -> Iterator[Row]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Protocol
 
 UNKNOWN_KIND = "not a kind of document Kura reads"
@@ -36,6 +37,8 @@ class Content:
     version: str
     title: str = ""
     """What the source says it is called; "" leaves that to the document."""
+    dated: date | None = None
+    """The day (UTC) of its last change as the source says it, which counts where the document itself says none."""
 
 
 @dataclass(frozen=True, slots=True)

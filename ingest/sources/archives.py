@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import date
 from pathlib import PurePosixPath
 from typing import IO, BinaryIO
 
@@ -24,10 +25,11 @@ MAX_INNER = 64
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A document in an archive. `mark` changes with its bytes; `name` is what it is parsed by."""
+    """A document in an archive. `mark` changes with its bytes; `name` is what it is parsed by; `dated` see `Export.dated`."""
 
     mark: str
     name: str
+    dated: date | None
 
 
 class Archive:
@@ -85,7 +87,7 @@ class Archive:
                 self.damaged[path] = f"{self._shown}/{path} has more than {self._most // 2**20} MiB: split it."
             else:
                 self._count(size=info.file_size)
-                self.entries[path] = Entry(own_mark, above + name)
+                self.entries[path] = Entry(own_mark, above + name, export.dated(member))
                 self._homes[path] = (export, member)
 
     def _take_inner(self, archive: SafeZip, member: str, path: str, mark: str, *, nested: bool) -> None:

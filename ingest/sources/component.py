@@ -11,11 +11,13 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import date
 from hashlib import sha256
 from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote
 
+from ingest.dates import latest
 from ingest.errors import DocumentError, SourceError
 from ingest.sources import Content, Listing, SourceItem
 from ingest.sources.folder import MAX_BYTES
@@ -35,6 +37,17 @@ _NAME_LENGTH = 150
 _MARK = 8
 """Hexadecimal digits: enough to tell the few loaders of an installation apart, too few to guess what they stand for."""
 _MIME_KEYS = ("mime_type", "mimetype", "content_type", "Content-Type")
+_DATE_KEYS = (
+    "date",
+    "updated",
+    "updated_at",
+    "modified",
+    "modified_at",
+    "last_modified",
+    "lastmod",
+    "last_edited_time",
+)
+"""Where the loaders people use say when a text was written or changed."""
 _SUFFIX_OF = {"text/markdown": ".md", "text/x-markdown": ".md", "text/html": ".html", "application/xhtml+xml": ".html"}
 _HARMLESS = re.compile(
     r"(?!(?:javascript|vbscript|data):)(?:[a-z][a-z0-9+.-]+://|[a-z]:\\|[^:]*\Z|[^:]*/)", re.IGNORECASE
@@ -49,6 +62,7 @@ class _Kept:
     start: int
     length: int
     title: str
+    dated: date | None
 
 
 def loader_address(component: str, arguments: Mapping[str, Any]) -> str:
@@ -101,7 +115,7 @@ class ComponentSource:
         if kept is None or self._spool is None:
             raise DocumentError(f"{item.item} was not among what the loader gave: ingest the source anew.")
         self._spool.seek(kept.start)
-        return Content(self._spool.read(kept.length), "", kept.title)
+        return Content(self._spool.read(kept.length), "", kept.title, kept.dated)
 
     def close(self) -> None:
         """Forget the texts."""
@@ -130,9 +144,11 @@ class ComponentSource:
             if len(data) > MAX_BYTES:
                 damaged[item] = f"{item} has more than {MAX_BYTES // 2**20} MiB: let the loader split it."
                 continue
-            self._kept[item] = _Kept(spool.tell(), len(data), _line(document.metadata.get("title")))
+            told = document.metadata
+            dated = latest(_line(told.get(key)) for key in _DATE_KEYS)
+            self._kept[item] = _Kept(spool.tell(), len(data), _line(told.get("title")), dated)
             spool.write(data)
-            items[item] = SourceItem(item, "", _address(source, document.metadata), _name(source, document.metadata))
+            items[item] = SourceItem(item, "", _address(source, told), _name(source, told))
         return Listing(tuple(items[item] for item in sorted(items)), damaged=damaged)
 
     def _documents(self) -> Iterator[Document]:

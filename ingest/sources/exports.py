@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from typing import Protocol
 
+from ingest.dates import day
 from ingest.sources.safezip import SafeZip
 from ingest.sources.slack import SlackExport
 
@@ -32,6 +34,9 @@ class Export(Protocol):
     def read(self, path: str, most: int) -> bytes:
         """A member's bytes as a parser shall see them. Raises as `SafeZip.read`."""
 
+    def dated(self, path: str) -> date | None:
+        """The day of a member's last change, or that it is of."""
+
 
 class Plain:
     """An archive of files: they are what they are."""
@@ -46,6 +51,9 @@ class Plain:
 
     def read(self, path: str, most: int) -> bytes:
         return self._archive.read(path, most)
+
+    def dated(self, path: str) -> date | None:
+        return day(*self._archive.members[path].date_time[:3])
 
 
 class Notion(Plain):

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ingest.dates import day_of
 from ingest.errors import DocumentError, SourceError
 from ingest.loaders import SUFFIXES
 from ingest.sources import UNKNOWN_KIND, Content, Listing, SourceItem
@@ -134,7 +135,7 @@ class FolderSource:
                 data = file.read(before.st_size + 1)
                 after = os.fstat(file.fileno())
             if unchanged(before, after) and len(data) == before.st_size:
-                return Content(data, self._token(after))
+                return Content(data, self._token(after), dated=day_of(after.st_mtime))
         raise being_written(item.item)
 
     def close(self) -> None:
@@ -308,8 +309,8 @@ class FolderSource:
             if unchanged(opened.state, os.fstat(opened.descriptor)):
                 if fault:
                     raise fault
-                version = opened.token and f"{opened.token}-{opened.archive.entries[path].mark}"
-                return Content(data, version)
+                entry = opened.archive.entries[path]
+                return Content(data, opened.token and f"{opened.token}-{entry.mark}", dated=entry.dated)
             self.close()
         raise being_written(item)
 

@@ -16,8 +16,10 @@ import shutil
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path, PurePosixPath
 
+from ingest.dates import day_of
 from ingest.errors import DocumentError, SourceError
 from ingest.loaders import SUFFIXES
 from ingest.sources import UNKNOWN_KIND, Content, Listing, SourceItem
@@ -89,6 +91,7 @@ class GitSource:
         self._mirror = cache / "mirror.git"
         self._most_bytes = most_bytes
         self._sizes: dict[str, int] = {}
+        self._dated: date | None = None
         self._git = GitCommand(
             self._mirror,
             protocol=self._repository.protocol,
@@ -143,7 +146,7 @@ class GitSource:
         if not re.fullmatch("[0-9a-f]{40,64}", item.version):
             raise DocumentError(f"{item.item} was not listed by a git source: run the sync again.")
         try:
-            return Content(self._blobs.read(item.version), item.version)
+            return Content(self._blobs.read(item.version), item.version, dated=self._dated)
         except OSError:
             (self._mirror / _ORIGIN).unlink(missing_ok=True)  # damaged: the next sync makes it anew
             raise
@@ -232,7 +235,10 @@ class GitSource:
             *("--no-auto-maintenance", "--end-of-options", self._repository.url, f"+{wanted}:{_REF}"),
             check=self._check_size,
         )
-        commit = self._git.run("rev-parse", "--verify", "--quiet", f"{_REF}^{{commit}}").decode("ascii").strip()
+        told = self._git.run("rev-list", "--max-count=1", "--timestamp", _REF).decode("ascii")
+        committed_at, commit = told.split()
+        # a copy without the commits before cannot say when each file changed: none changed later
+        self._dated = day_of(float(committed_at))
         done = self._mirror / _DONE
         if not done.is_file() or done.read_text(encoding="ascii") != commit:
             # Packs are written anew with what the commit holds, and the rest is dropped.

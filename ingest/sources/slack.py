@@ -11,9 +11,10 @@ import html
 import json
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
+from ingest.dates import day_in
 from ingest.errors import DocumentError, EmptyDocument
 from ingest.sources.safezip import SafeZip
 from ingest.wording import counted
@@ -65,6 +66,11 @@ class SlackExport:
         if not messages:
             raise EmptyDocument(f"{path}: nobody wrote anything on that day.")
         return f"# #{day['channel']} {day['day']}\n\n{self._threads(messages)}\n".encode("utf-8", "replace")
+
+    def dated(self, path: str) -> date | None:
+        """The day that a member is of."""
+        day = self._day(path)
+        return day_in(day["day"]) if day is not None else None
 
     def _day(self, path: str) -> re.Match[str] | None:
         return _DAY.fullmatch(path, len(self._folder)) if path.startswith(self._folder) else None

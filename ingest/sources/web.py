@@ -106,7 +106,7 @@ class WebSource:
         if self._spool and item.item in self._waiting:
             place, page, size = self._waiting[item.item]
             self._spool.seek(place)
-            return Content(self._spool.read(size), page.version)
+            return Content(self._spool.read(size), page.version, dated=page.dated)
         if self._fetcher is None:
             raise OSError(errno.EBADF, "the sync it was listed for has ended")
         try:
@@ -117,7 +117,8 @@ class WebSource:
             raise OSError(errno.EIO, str(fault)) from fault
         if answer.status != 200:
             raise OSError(errno.EIO, f"its server answers with status {answer.status}")
-        return Content(answer.body, Page(hashlib.sha256(answer.body).hexdigest()).version)
+        page = Page(hashlib.sha256(answer.body).hexdigest(), modified=answer.headers.get("last-modified", ""))
+        return Content(answer.body, page.version, dated=page.dated)
 
     def close(self) -> None:
         """Let go of the bytes that came, and of the connection."""

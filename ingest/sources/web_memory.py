@@ -6,7 +6,11 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import date
+from email.utils import parsedate_to_datetime
 from pathlib import Path
+
+from ingest.dates import day_of
 
 _FORMAT = 1
 """Changes whenever a file of before would be misread."""
@@ -30,6 +34,14 @@ class Page:
     def version(self) -> str:
         """By content, so that a server that invents new validators causes no work."""
         return f"sha256:{self.sha256}"
+
+    @property
+    def dated(self) -> date | None:
+        """The day of its last change, if its server says that."""
+        try:
+            return day_of(parsedate_to_datetime(self.modified).timestamp())
+        except (ValueError, OverflowError):
+            return None
 
     @property
     def conditions(self) -> Mapping[str, str]:

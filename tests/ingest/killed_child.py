@@ -19,11 +19,12 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+import ingest.reading
 import retrieval.index
-from ingest import sync
 from ingest.fakes import InlineParser
-from ingest.feeds import recipe
+from ingest.feeds import Feed, recipe
 from ingest.folders import Folders
+from ingest.parsing import ParseRequest
 from ingest.sources.folder import FolderSource
 from ingest.sync import Ingestor
 from models.fakes import HashingEmbeddings
@@ -132,7 +133,7 @@ def switch(index: Index, docs: Path) -> None:
     builder, passage = Builder(index), int(index.recipe.rpartition("/")[2])
     if builder.wanted():
         made = builder.begin()
-        feed = sync.Feed("docs", "folder", FolderSource(docs), Readers(frozenset({EVERYBODY})))
+        feed = Feed("docs", "folder", FolderSource(docs), Readers(frozenset({EVERYBODY})))
         Ingestor(index, InlineParser(passage=passage)).fill(feed, made)
         builder.catch_up(made)
         builder.flip(made)
@@ -190,7 +191,7 @@ def set_up(name: str, folder: Path, kept: Path) -> None:
 def run(name: str, folder: Path) -> None:
     """The work of a scenario, here and now."""
     scenario = SCENARIOS[name]
-    sync.BATCH_CHUNKS = building.BATCH_CHUNKS = BATCH_CHUNKS
+    ingest.reading.BATCH_CHUNKS = building.BATCH_CHUNKS = BATCH_CHUNKS
     with opened(folder / "data", dimensions=scenario.dimensions, passage=scenario.passage) as index:
         scenario.do(index, folder / "docs")
 
@@ -294,7 +295,7 @@ def held(files: dict[str, int], name: str, passage: int) -> Seen:
     if not found:
         return (), ()
     ((item, version),) = found.items()
-    request = sync.ParseRequest(item, item, text_of(item, version).encode(), "", "")
+    request = ParseRequest(item, item, text_of(item, version).encode(), "", "")
     ((_, parsed),) = InlineParser(passage=passage).parse_all([request])
     whole = parsed.document.text  # type: ignore[union-attr]
     return (item,), tuple(sorted(whole[chunk.start : chunk.end] for chunk in parsed.chunks))  # type: ignore[union-attr]

@@ -19,7 +19,7 @@ from sqlalchemy.exc import OperationalError
 
 import retrieval.database
 from bot.errors import explain
-from ingest import sync
+from ingest import reading
 from ingest.errors import DocumentError, SourceError
 from ingest.fakes import InlineParser
 from ingest.feeds import Feed
@@ -163,7 +163,7 @@ def test_a_database_locked_for_too_long_is_a_sentence(
 def test_two_ingests_at_once_in_one_process_end_in_one_state(
     index: Index, docs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sync, "BATCH_CHUNKS", 4)
+    monkeypatch.setattr(reading, "BATCH_CHUNKS", 4)
     faults: list[BaseException] = []
 
     def again() -> None:

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import struct
+from datetime import date
 from typing import Any
 
 import pytest
@@ -33,10 +34,17 @@ from retrieval.terms import chunk_words
 
 MOST = 10**6
 TEXT = "A hotel\n\n経費精算 😀 done"
-DOCUMENT = Document("Title", TEXT, "en", (Mark(0), Mark(9, ("見出し", "b"), 3, True)))
+DOCUMENT = Document("Title", TEXT, "en", (Mark(0), Mark(9, ("見出し", "b"), 3, True)), date(2025, 1, 31))
 CHUNKS = (Chunk(0, 7, (), 1), Chunk(9, len(TEXT), ("見出し", "b"), 3, 3))
 PARSED = Parsed(DOCUMENT, CHUNKS, chunk_words(DOCUMENT, CHUNKS), 0.25)
-HEAD: list[Any] = ["t", "en", [[0, [], None, False], [3, ["a"], 1, True]], [[0, 2, [], 1, None], [2, 5, [], 1, 1]], 0.5]
+HEAD: list[Any] = [
+    "t",
+    "en",
+    [[0, [], None, False], [3, ["a"], 1, True]],
+    [[0, 2, [], 1, None], [2, 5, [], 1, 1]],
+    0.5,
+    None,
+]
 
 
 def forged(head: object, text: bytes = b"hello", words: bytes = b"\n\n\n\n") -> bytearray:
@@ -137,6 +145,9 @@ def changed(path: tuple[int, ...], value: object) -> list[Any]:
         ((4,), 1),
         ((4,), float("nan")),
         ((4,), float("inf")),
+        ((5,), "2025-02-31"),
+        ((5,), 20250131),
+        ((5,), ""),
     ],
 )
 def test_nonsense_is_refused(path: tuple[int, ...], value: object) -> None:

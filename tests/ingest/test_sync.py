@@ -222,7 +222,7 @@ def test_progress_is_told_for_each_document(index: Index, docs: Path) -> None:
 
 
 def test_a_batch_border_loses_nothing(index: Index, docs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ingest.sync.BATCH_CHUNKS", 1)
+    monkeypatch.setattr("ingest.reading.BATCH_CHUNKS", 1)
     for number in range(5):
         (docs / f"{number}.md").write_text(f"# Note {number}\n\nNumber {number} says hello.\n")
     (report,) = ingest(index, docs)

@@ -1,3 +1,5 @@
+from datetime import date
+
 import pytest
 
 from ingest.loaders import parse
@@ -88,3 +90,8 @@ def test_attributes_do_not_grow_without_end() -> None:
 )
 def test_odd_texts_are_read(source: str) -> None:
     assert parse("a.adoc", source.encode()).text
+
+
+def test_the_day_of_its_revision_is_the_documents() -> None:
+    assert parse("a.adoc", b"= Guide\n:revdate: 2025-02-01\n\nText.\n").dated == date(2025, 2, 1)
+    assert parse("a.adoc", b"= Guide\n\nText.\n").dated is None

@@ -1,3 +1,4 @@
+from datetime import date
 from email.message import EmailMessage
 
 import pytest
@@ -149,3 +150,8 @@ def test_parts_nested_without_end_are_refused_or_read() -> None:
     nested = b"".join(b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (i, i) for i in range(3000))
     with pytest.raises(DocumentError):
         parse("a.eml", HEAD + nested + b"\r\nText\r\n")
+
+
+def test_a_mail_is_of_the_day_it_was_sent() -> None:
+    assert parse("a.eml", mail().as_bytes()).dated == date(2024, 5, 1)
+    assert parse("a.eml", HEAD + b"Date: some day\r\n\r\nThe cap is 180 EUR.").dated is None

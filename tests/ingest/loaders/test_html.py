@@ -1,3 +1,5 @@
+from datetime import date
+
 import pytest
 
 from ingest.errors import DocumentError
@@ -59,3 +61,12 @@ def test_deep_nesting_is_read_or_refused_but_never_a_crash() -> None:
     assert "deep" in page("<table><tr><td>" * 3_000 + "deep").text
     with pytest.raises(DocumentError, match="nested"):
         page("<div>" * 50_000 + "deep")
+
+
+def test_the_head_of_a_page_says_what_day_it_is_of() -> None:
+    told = (
+        '<meta property="article:published_time" content="2024-01-31T09:00:00Z">'
+        '<meta name="Last-Modified" content="2025-02-01"><meta name="viewport" content="2030-01-01">'
+    )
+    assert page(f"<head>{told}</head><p>Text</p>").dated == date(2025, 2, 1)
+    assert page("<p>Text of 2025-02-01</p>").dated is None

@@ -1,3 +1,5 @@
+from datetime import date
+
 from ingest.loaders import parse
 from ingest.splitting import split
 
@@ -42,3 +44,10 @@ def test_a_ruler_at_the_top_is_no_front_matter() -> None:
 
 def test_a_megabyte_on_one_line_is_read() -> None:
     assert len(parse("a.md", b"word " * 200_000).text) == 1_000_000
+
+
+def test_the_latest_day_of_the_front_matter_is_the_documents() -> None:
+    text = "---\ntitle: Leave\ndate: 2024-01-31\nlast_reviewed: '2025/2/1'\nreview_by: 2030-01-01\n---\n# Leave\n\nTen days.\n"
+    assert parse("a.md", text.encode()).dated == date(2025, 2, 1)
+    assert parse("a.md", b"date: 2024-01-31\n\nTen days.\n").dated is None
+    assert parse("a.md", b"---\ndate: soon\n---\nTen days.\n").dated is None

@@ -1,3 +1,5 @@
+from datetime import date
+
 import pytest
 
 from ingest.errors import DocumentError, EmptyDocument
@@ -100,3 +102,9 @@ def test_an_encrypted_pdf_is_refused_in_words() -> None:
     )
     with pytest.raises(DocumentError, match="password"):
         parse("a.pdf", encrypted)
+
+
+def test_the_metadata_say_what_day_it_is_of() -> None:
+    dated = pdf(*PAGES, title="Travel) /CreationDate (D:20240131090000Z) /ModDate (D:20250201120000+09'00'")
+    assert parse("a.pdf", dated).dated == date(2025, 2, 1)
+    assert parse("a.pdf", pdf(*PAGES)).dated is None

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 from typing import Any
 
 import pytest
@@ -104,3 +105,7 @@ def test_closing_lets_go_of_everything(monkeypatch: pytest.MonkeyPatch) -> None:
     Archive(file, "x.zip", suffixes=KINDS, wanted=lambda _: True, most=1000).close()
     assert file.closed
     assert [spool.closed for spool in spools] == [True, True]
+
+
+def test_a_member_is_of_the_day_that_its_archive_says(opened: Open) -> None:
+    assert opened({"a.md": "text"}).entries["a.md"].dated == date(2024, 1, 31)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -181,3 +182,10 @@ def test_nothing_is_left_of_the_texts(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [path for path in tmp_path.iterdir() if path.name not in ("work", "data")] == []
     with pytest.raises(DocumentError, match="ingest the source anew"):
         one.read(item)
+
+
+def test_the_metadata_say_what_day_it_is_of() -> None:
+    one = source(page(source="a", date="2024-01-31", last_modified="2025-02-01T10:00:00"), page(source="b", date=7))
+    dated = {item.item: one.read(item).dated for item in one.list({}).items}
+    assert dated == {"a": date(2025, 2, 1), "b": None}
+    one.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import subprocess
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -158,3 +159,15 @@ def walk(index: Index, folder: Path, cache: Path, *, commits: int, walked: int, 
 @pytest.mark.real
 def test_after_each_commit_the_index_holds_its_tree_and_answers_from_it(index: Index, tmp_path: Path) -> None:
     assert walk(index, tmp_path / "origin.git", tmp_path / "cache", commits=COMMITS, walked=WALKED) == WALKED
+
+
+def test_files_are_of_the_day_of_the_commit_they_were_read_from(tmp_path: Path) -> None:
+    origin = tmp_path / "origin"
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", origin], check=True)
+    told = b"committer A <a@example.com> 1706691600 +0000\ndata 6\nchange\n"  # 2024-01-31 09:00 UTC
+    stream = b"commit refs/heads/main\n" + told + b"M 100644 inline a.md\ndata 4\ntext\n"
+    subprocess.run(["git", "fast-import", "--quiet"], cwd=origin, input=stream, check=True)
+    source = GitSource(str(origin), cache=tmp_path / "cache")
+    (item,) = source.list({}).items
+    assert source.read(item).dated == date(2024, 1, 31)
+    source.close()

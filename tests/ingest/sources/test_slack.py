@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import date
 from typing import Any
 
 import pytest
@@ -153,3 +154,8 @@ def test_without_its_lists_nothing_of_an_export_is_read(file: str) -> None:
 def test_odd_records_are_no_fault(ts: object) -> None:
     odd: dict[str, Any] = {"type": "message", "user": {}, "text": "odd \ud800 <@> <#> <!>", "ts": ts, "user_profile": 3}
     assert "Somebody" in text_of(odd, odd, said("x"))
+
+
+def test_a_day_is_of_that_day() -> None:
+    assert export().dated(DAY) == date(2024, 1, 31)
+    assert export().dated("users.json") is None

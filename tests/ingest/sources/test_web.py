@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -161,3 +162,12 @@ def test_a_cache_that_cannot_be_written_stops_the_run(site: Site, reading: Readi
     site.page("/")
     reading.cache.write_text("a file")
     reading.refused("cannot be written")
+
+
+def test_a_page_is_of_the_day_its_server_says(site: Site, reading: Reading) -> None:
+    site.page("/", "/old", "/odd")
+    site.pages["/old"] = Reply(b"<p>Old</p>", headers={"Last-Modified": "Wed, 31 Jan 2024 09:00:00 GMT"})
+    site.pages["/odd"] = Reply(b"<p>Odd</p>", headers={"Last-Modified": "yesterday"})
+    source = reading.make()
+    dated = {reading.short(item.item): source.read(item).dated for item in source.list({}).items}
+    assert dated == {"/": None, "/old": date(2024, 1, 31), "/odd": None}
