@@ -5,11 +5,13 @@ YAML is read without its types: `180`, `2026-04-01` and `no` are the strings tha
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -88,23 +90,51 @@ def load(path: Path) -> Suite:
     return Suite(path.stem, _cases(path, _read(path)))
 
 
-def append_case(path: Path, case: Case) -> None:
-    """Add a case at the end of a suite; comments and the rest of the file stay. A file that is not there is begun.
+def add_cases(path: Path, cases: Sequence[Case]) -> tuple[Case, ...]:
+    """Add cases at the end of a suite, and return those that it did not ask yet, of the same groups or under the same id.
 
-    The file is whole at every moment. Raises SuiteError if it is no suite, holds the case's id already, or is a YAML file
-    to whose end no case can be written (a list in brackets).
+    Comments and the rest of the file stay; a file that is not there is begun. It is whole at every moment, and whoever else
+    adds to it waits. Raises SuiteError if it is no suite, or a YAML file to whose end no case can be written (a list in
+    brackets).
     """
-    text = _read(path) if path.exists() else ""
-    before = _cases(path, text) if text.strip() else ()
-    added = case.named()
-    if any(one.id == added.id for one in before):
-        raise SuiteError(
-            f"{path} has a case {added.id!r} already: change that one, or give the new one an id of its own."
-        )
-    whole = text + ("" if not text or text.endswith("\n") else "\n") + _written(path, case, text)
-    if not _holds(path, whole, (*before, added)):
-        raise SuiteError(f"{path} takes no case at its end: write its cases as a list of lines that begin with `- `.")
-    _replace(path, whole)
+    with _alone(path.resolve().parent):
+        text = _read(path) if path.exists() else ""
+        before = _cases(path, text) if text.strip() else ()
+        ids, asked = {one.id for one in before}, {_asked(one) for one in before}
+        added: list[Case] = []
+        for case in (one.named() for one in cases):
+            if case.id not in ids and _asked(case) not in asked:
+                added.append(case)
+                ids.add(case.id)
+                asked.add(_asked(case))
+        if added:
+            whole = text + ("" if not text or text.endswith("\n") else "\n")
+            whole += "".join(_written(path, case, text) for case in added)
+            if not _holds(path, whole, (*before, *added)):
+                raise SuiteError(
+                    f"{path} takes no case at its end: write its cases as a list of lines that begin with `- `."
+                )
+            _replace(path, whole)
+    return tuple(added)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Nobody else adds to a suite in this folder meanwhile. The lock is the folder's own, so that no file is left behind."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise SuiteError(f"{folder} is no folder that a suite can be in ({error.strerror}): check the path.") from error
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _asked(case: Case) -> tuple[str, frozenset[str]]:
+    """What two cases must not have in common: their question, asked by the same groups."""
+    return case.question, frozenset(case.groups)
 
 
 def _holds(path: Path, text: str, cases: tuple[Case, ...]) -> bool:

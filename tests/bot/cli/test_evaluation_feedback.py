@@ -56,6 +56,42 @@ def test_thumbs_down_become_cases_once(kura: Kura, judged: list[str]) -> None:
     assert again == "0 cases added to suite.yaml, 3 there already.\n"
 
 
+def test_prose_is_a_reference_and_what_an_answer_must_hold_is_picked(kura: Kura, ingested: Path) -> None:
+    prose = "Since May 2025 the limit in Europe is 190 EUR, and Bergen has one of its own."
+    answer = asked(kura, HOTEL)
+    put(answer, Feedback("down", right=prose))
+    listed = kura("eval", "add", "--from-feedback", "--list").out
+    assert "could be --accepted: May 2025, 190, Bergen\n" in listed
+    added = kura("eval", "add", "--from-feedback", "suite.yaml").out
+    assert "1 case has prose as `reference`" in added
+    (case,) = load_suite(Path("suite.yaml")).cases
+    assert (case.reference, case.accepted) == (prose, ())
+    picked = ("--answer", answer, "--accepted", "190 EUR", "--accepted", "190 euros")
+    assert "prose" not in kura("eval", "add", "--from-feedback", "other.yaml", *picked).out
+    (case,) = load_suite(Path("other.yaml")).cases
+    assert (case.reference, case.accepted) == (prose, ("190 EUR", "190 euros"))
+
+
+@pytest.mark.parametrize(
+    ("right", "is_accepted"),
+    [
+        ("190 EUR", True),
+        ("Mori Aiko", True),
+        ("10日", True),
+        ("It is 190.", False),
+        ("the limit that was set in May", False),
+        ("入社から半年が過ぎた日からもらえる", False),
+    ],
+)
+def test_a_name_or_an_amount_is_accepted_as_it_stands(
+    kura: Kura, ingested: Path, right: str, is_accepted: bool
+) -> None:
+    put(asked(kura, HOTEL), Feedback("down", right=right))
+    assert kura("eval", "add", "--from-feedback", "suite.yaml").code == 0
+    (case,) = load_suite(Path("suite.yaml")).cases
+    assert (case.accepted, case.reference) == (((right,), "") if is_accepted else ((), right))
+
+
 def test_a_case_that_asks_the_same_is_not_added_and_the_file_stays_as_it_was(kura: Kura, judged: list[str]) -> None:
     written = f"# by hand\n- question: {HOTEL}\n  source: travel.md\n"
     Path("suite.yaml").write_text(written, encoding="utf-8")
@@ -103,8 +139,9 @@ def test_without_feedback_nothing_is_made(kura: Kura) -> None:
         (["suite.yaml"], 2, "--from-feedback"),
         (["--from-feedback"], 2, "name the SUITE"),
         (["--from-feedback", ""], 2, "the path is empty"),
+        (["--from-feedback", "suite.yaml", "--accepted", "180"], 2, "--answer"),
         (["--from-feedback", "suite.txt"], 1, "suite.txt is no suite by its name"),
-        (["--from-feedback", "none/suite.yaml"], 1, "none/suite.yaml cannot be written"),
+        (["--from-feedback", "none/suite.yaml"], 1, "is no folder that a suite can be in (No such file or directory)"),
     ],
 )
 def test_wrong_usage_is_said_in_a_sentence(

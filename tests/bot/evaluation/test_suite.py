@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import textwrap
 from hashlib import sha256
 from pathlib import Path
@@ -8,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.evaluation.errors import SuiteError
-from bot.evaluation.suite import Case, append_case, load
+from bot.evaluation.suite import Case, add_cases, load
 
 YAML = """\
 # Golden questions of the travel desk.
@@ -135,7 +137,7 @@ def test_a_case_is_added_to_a_file_that_is_not_there_yet_and_to_one_that_is(tmp_
         Case(id="third", question="line one\nline two", source=("a b.md",)),
     ]
     for case in cases:
-        append_case(path, case)
+        assert add_cases(path, [case]) == (case.named(),)
     assert load(path).cases == tuple(case.named() for case in cases)
     assert [one.name for one in tmp_path.iterdir() if name in one.name] == [name]
 
@@ -144,7 +146,7 @@ def test_adding_keeps_comments_and_layout(tmp_path: Path) -> None:
     path = written(tmp_path, textwrap.indent(YAML, "  ").removesuffix("\n"))
     path.chmod(0o640)
     before = path.read_text(encoding="utf-8")
-    append_case(path, Case(question="Another?", accepted=("x",)))
+    add_cases(path, [Case(question="Another?", accepted=("x",))])
     assert path.read_text(encoding="utf-8").startswith(before)
     assert load(path).cases[-1].question == "Another?"
     assert path.stat().st_mode & 0o777 == 0o640
@@ -158,7 +160,7 @@ def test_a_file_that_cannot_take_the_case_stays_as_it_is_or_takes_it(tmp_path: P
     path = written(tmp_path, text)
     before = load(path).cases
     try:
-        append_case(path, Case(question="Another?"))
+        add_cases(path, [Case(question="Another?")])
     except SuiteError:
         assert path.read_text(encoding="utf-8") == text
     else:
@@ -166,10 +168,22 @@ def test_a_file_that_cannot_take_the_case_stays_as_it_is_or_takes_it(tmp_path: P
 
 
 def test_a_case_that_is_there_is_not_added_twice(tmp_path: Path) -> None:
-    path = written(tmp_path, json.dumps({"question": "a"}), "s.jsonl")
-    with pytest.raises(SuiteError, match="already"):
-        append_case(path, Case(question="a"))
-    assert len(load(path).cases) == 1
+    path = written(tmp_path, json.dumps({"id": "one", "question": "a"}), "s.jsonl")
+    same = [Case(question="a"), Case(id="one", question="b"), Case(question="c"), Case(question="c")]
+    assert [one.question for one in add_cases(path, [*same, Case(question="a", groups=("hr",))])] == ["c", "a"]
+    assert [one.question for one in load(path).cases] == ["a", "c", "a"]
+
+
+def test_of_many_who_add_at_once_no_case_is_lost(tmp_path: Path) -> None:
+    path, each = tmp_path / "s.yaml", 8
+    program = (
+        "import sys; from pathlib import Path; from bot.evaluation.suite import Case, add_cases\n"
+        f"for n in range({each}): add_cases(Path({str(path)!r}), [Case(question=f'{{sys.argv[1]}} asks {{n}}')])"
+    )
+    adding = [subprocess.Popen([sys.executable, "-c", program, str(one)]) for one in range(3)]
+    assert [one.wait() for one in adding] == [0, 0, 0]
+    assert {one.question for one in load(path).cases} == {f"{one} asks {n}" for one in range(3) for n in range(each)}
+    assert [one.name for one in tmp_path.iterdir() if "s.yaml" in one.name] == ["s.yaml"]
 
 
 def test_the_example_suite_names_documents_that_hold_its_answers() -> None:
