@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bot.errors import SettingsError
 from ingest.errors import IngestError
@@ -26,6 +26,9 @@ from retrieval.access import Readers
 from retrieval.building import Builder
 from retrieval.database import reading, writing
 from retrieval.index import Index
+
+if TYPE_CHECKING:
+    from bot.evaluation.gate import GoldenOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +64,8 @@ class Outcome:
         return not self.faults and not any(report.failed for report in self.reports)
 
 
-Objection = Callable[[int, int, Callable[[Progress], None]], str]
-"""Why a generation (the second number) may not answer in place of another (the first); "" if it may. It tells how far it is."""
+Golden = Callable[[int, int, Callable[[Progress], None]], "GoldenOutcome"]
+"""What golden questions say of a generation (the second number) in place of another (the first). It tells how far it is."""
 
 
 class Ingests(Protocol):
@@ -128,7 +131,7 @@ class Ingesting:
     """Carries out ingests into an index. One at a time.
 
     `forget` removes what a source of this name keeps on the disk: a copy of a repository, files that were uploaded.
-    `objection` says why a generation may not answer in place of the former one, "" if it may.
+    `golden` says whether a generation may answer in place of the former one; without it, any may.
     """
 
     def __init__(
@@ -139,14 +142,14 @@ class Ingesting:
         *,
         most_removed: float,
         forget: Callable[[str], None] = lambda _: None,
-        objection: Objection = lambda _former, _made, _on_progress: "",
+        golden: Golden | None = None,
     ) -> None:
         self._index = index
         self._parser = parser
         self._sources = tuple(sources)
         self._most_removed = most_removed
         self._forget = forget
-        self._objection = objection
+        self._golden = golden
         self._refused = False
         self._gone = _RecentRemovals()
 
@@ -302,12 +305,12 @@ class Ingesting:
         count = builder.catch_up(
             made, lambda done, total: on_progress(Progress("(new index)", done, total, "", failed=left))
         )
-        objection = self._objection(former, made.id, on_progress) if former else ""
-        self._refused = bool(objection)
-        if objection:
+        outcome = self._golden(former, made.id, on_progress) if former and self._golden else None
+        self._refused = outcome is not None and bool(outcome.objection)
+        if outcome and outcome.objection:
             faults["(new index)"] = (
-                f"The index made anew, generation {made.id}, does not answer: {objection}. `kura index switch {made.id}` lets"
-                " it all the same; the next ingest asks again."
+                f"The index made anew, generation {made.id}, does not answer: {outcome.objection}. `kura index switch {made.id}"
+                " --anyway` lets it all the same; the next ingest asks again."
             )
             return ""
         builder.flip(made)
@@ -316,4 +319,5 @@ class Ingesting:
         return (
             f"The index was made anew as generation {made.id} for {made.fingerprint}, {counted(count, 'document')} from what was"
             f" stored{kept}. `kura index switch` goes back to the former one."
+            + (f" {outcome.remark[0].upper()}{outcome.remark[1:]}." if outcome and outcome.remark else "")
         )

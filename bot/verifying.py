@@ -24,7 +24,7 @@ from ingest.sources.folder import FolderSource
 from ingest.verification import SourceProof, orphans, verify_sources
 from ingest.wording import counted
 from retrieval import authority, checking, generations
-from retrieval.building import Builder
+from retrieval.building import Builder, MayAnswer
 from retrieval.checking import Fault, StoredSource, index_faults, stored_sources
 from retrieval.data_folder import DataFolder
 from retrieval.database import open_database, reading, writing
@@ -109,11 +109,12 @@ def verify(
     return Verification(tuple(proofs), tuple(faults), documents, chunks, time.perf_counter() - started)
 
 
-def repair(index: Index, folder: Path, *, shared: bool = False) -> list[str]:
+def repair(index: Index, folder: Path, *, shared: bool = False, may_answer: MayAnswer = lambda _: None) -> list[str]:
     """Make the indexes of a data folder anew from its stored documents; what was done, in sentences.
 
     `index` must not have opened its vectors yet; unless it is `shared`: this process answers from it meanwhile, and files
-    that are damaged as a whole cannot be taken from under it. Raises DataFolderError, IndexDamaged, what the embedder raises.
+    that are damaged as a whole cannot be taken from under it. Raises DataFolderError, IndexDamaged, what the embedder raises, and
+    what `may_answer` raises: then the former generation answers on.
     """
     said: list[str] = []
     vectors = folder / VECTORS
@@ -137,7 +138,7 @@ def repair(index: Index, folder: Path, *, shared: bool = False) -> list[str]:
         )
     # 3. A new generation from the authority; the former one and what was moved aside go.
     builder, aside = Builder(index), quarantined(vectors)
-    said.append(f"Made anew: {counted(builder.rebuild(), 'passage')}.")
+    said.append(f"Made anew: {counted(builder.rebuild(may_answer), 'passage')}.")
     discard_quarantined(vectors)
     if aside:
         said.append("The damaged files were deleted.")

@@ -27,6 +27,8 @@ _DECLINED = "declined"
 
 Progress = Callable[[int, int], None]
 """Told how many documents are done, of how many."""
+MayAnswer = Callable[[Generation], None]
+"""Raises what stands against a generation that is whole and about to answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,10 +108,17 @@ class Builder:
             generations.make_current(connection, generation)
             authority.set_state(connection, _DECLINED, "")
 
-    def switch(self, number: int, on_progress: Progress = lambda _done, _total: None) -> Generation:
-        """Go to another generation: bring it up to date, then flip. Raises NotFound, IndexMismatch."""
+    def switch(
+        self,
+        number: int,
+        on_progress: Progress = lambda _done, _total: None,
+        *,
+        may_answer: MayAnswer = lambda _: None,
+    ) -> Generation:
+        """Go to another generation: bring it up to date, then flip. Raises NotFound, IndexMismatch; what `may_answer` raises."""
         chosen = self._named(number)
         self.catch_up(chosen, on_progress)
+        may_answer(chosen)
         self.flip(chosen)
         if (chosen.fingerprint, chosen.recipe) != (self._index.embedder.fingerprint, self._index.recipe):
             with self._index.writer, writing(self._index.engine) as connection:
@@ -161,10 +170,11 @@ class Builder:
             if not name.startswith(prefixes or ("\0",)):
                 self._index.vectors.drop(name)
 
-    def rebuild(self) -> int:
+    def rebuild(self, may_answer: MayAnswer = lambda _: None) -> int:
         """Make words and vectors anew from the authority, for the embedder that is set; returns the number of chunks.
 
-        It is a new generation that takes the place of the former one, which answers until then.
+        It is a new generation that takes the place of the former one, which answers until then. What `may_answer` raises is
+        raised here, and the new one is gone.
         """
         with self._index.writer:
             with reading(self._index.engine) as connection:
@@ -180,6 +190,11 @@ class Builder:
                     embedder=self._index.spec,
                 )
             self.catch_up(made)
+            try:
+                may_answer(made)
+            except BaseException:
+                self.drop(made.id)
+                raise
             self.flip(made)
             self.drop(former.id)
             with reading(self._index.engine) as connection:

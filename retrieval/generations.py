@@ -151,6 +151,15 @@ def counts(connection: Connection, generation: Generation) -> tuple[int, int]:
     return int(documents), int(chunks)
 
 
+def contents(connection: Connection, generation: Generation) -> str:
+    """Which versions of which documents a generation holds, as a digest: the same says the same."""
+    statement = sql("SELECT document_id, version_id FROM live WHERE generation_id = :g ORDER BY document_id")
+    told = sha256()
+    for document_id, version_id in connection.execute(statement, {"g": generation.id}):
+        told.update(f"{document_id} {version_id}\n".encode())
+    return told.hexdigest()
+
+
 def live_chunks(connection: Connection, generation: Generation, reader_set: int) -> dict[int, str]:
     """Internal id and key of every live chunk of a set of readers: what words and vectors must hold, no more, no less."""
     rows = connection.execute(

@@ -1,10 +1,8 @@
-"""`kura eval run|list|show|compare|report`: suites of questions asked and scored, and what came of them kept."""
+"""`kura eval run|golden|list|show|compare|report`: suites of questions asked and scored, and what came of them kept."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,13 +10,12 @@ import typer
 
 from bot.cli import evaluation_feedback
 from bot.cli.ask import StyleOption
-from bot.cli.options import AsName, Config, DataDir, Groups, Json, named_path, settings
+from bot.cli.options import Anyway, AsName, Config, DataDir, Groups, Json, named_path, settings
 
 if TYPE_CHECKING:
     from bot.evaluation.runs import Run, RunStore
-    from bot.evaluation.suite import Suite
     from bot.settings import Settings
-    from bot.wiring import Kura
+    from bot.upkeep import EvaluationOrder
 
 evaluation_app = typer.Typer(
     no_args_is_help=True,
@@ -65,15 +62,16 @@ def run_suite(
     from bot.cli.output import print_json
     from bot.evaluation.comparing import compare
     from bot.evaluation.suite import load
+    from bot.upkeep import EvaluationOrder
 
     least = _least(fail_below or ())
     if len(configs or ()) > 2:
         raise typer.BadParameter("give --config once, or twice to compare")
-    cases = load(suite)
+    load(suite)  # what is wrong with it is told before anything is opened
     given: Sequence[Path | None] = configs or [None]
     chosen = [settings(context, data_dir, config) for config in given]
-    asked = _Asked(as_name, tuple(group or ()), style, trials, judge)
-    runs = [_evaluated(one, cases, asked) for one in chosen]
+    order = EvaluationOrder(str(suite.absolute()), as_name, tuple(group or ()), trials, judge)
+    runs = [_evaluated(one, order, style) for one in chosen]
     comparison = compare(*runs) if len(runs) == 2 else None
     if as_json:
         print_json(
@@ -172,66 +170,42 @@ def report(
     write_page(html, run_page(_store(context, data_dir, config).get(run)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What was said on the command line about how to ask."""
-
-    as_name: str
-    groups: tuple[str, ...]
-    style: str | None
-    trials: int
-    judge: bool
-
-
-def _evaluated(chosen: Settings, suite: Suite, asked: _Asked) -> Run:
-    """Run a suite under these settings, and keep the run."""
+@evaluation_app.command("golden")
+def golden(
+    context: typer.Context,
+    anyway: Anyway = False,
+    as_json: Json = False,
+    data_dir: DataDir = None,
+    config: Config = None,
+) -> None:
+    """Ask the golden questions of what answers now, beside the run that was accepted last; exit 1 if they fare worse."""
+    from bot.cli.evaluation_output import print_run, run_as_json
+    from bot.cli.output import print_json
+    from bot.cli.upkeep import carried_out, told, warned
     from bot.evaluation.runs import RunStore
-    from bot.wiring import open_kura
+    from bot.upkeep import UpkeepRequest
 
-    with open_kura(chosen, holder="kura eval run", style=asked.style) as kura:
-        if kura.is_empty():
-            typer.echo("kura: Nothing has been ingested yet: run `kura ingest FOLDER` first.", err=True)
-        run = _run(kura, suite, asked)
-        RunStore(chosen.data_dir).put(run)
-    return run
+    chosen = settings(context, data_dir, config)
+    result = carried_out(chosen, UpkeepRequest("golden", anyway=anyway), command="kura eval golden")
+    run = RunStore(chosen.data_dir).get(result.figures["run"])
+    if as_json:
+        warned(result)
+        print_json(run_as_json(run))
+    else:
+        print_run(run)
+        told(result)
 
 
-def _run(kura: Kura, suite: Suite, asked: _Asked) -> Run:
-    from datetime import UTC, datetime
+def _evaluated(chosen: Settings, order: EvaluationOrder, style: str | None) -> Run:
+    """The run that came of it: here, or in the server that holds the data folder."""
+    from bot.cli.upkeep import carried_out, warned
+    from bot.evaluation.runs import RunStore
+    from bot.upkeep import UpkeepRequest
 
-    from bot.cli.ingest import progress_bars
-    from bot.evaluation.running import run
-    from bot.evaluation.runs import Measured, make_run
-    from bot.identity import local_principal
-    from bot.wiring.evaluation import make_judge, subject
-
-    started = datetime.now(UTC)
-    who = local_principal(asked.as_name, asked.groups)
-    judge = make_judge(kura, principal=who) if asked.judge else None
-    measured = subject(kura)
-    varies = measured.style == "generate"
-    if asked.trials > 1 and not varies:
-        typer.echo("kura: Answers in quote style do not vary: each case is asked once.", err=True)
-    trials = asked.trials if varies else 1
-    with (
-        progress_bars() as show,
-        asyncio.Runner() as runner,
-    ):  # one loop: a model's client belongs to that of its first call
-        runner.run(kura.readiness())  # what no case could be asked with is told once; and no case pays for loading
-        runner.run(kura.assistant.warm_up())
-        records = runner.run(
-            run(
-                suite,
-                kura.assistant.ask,
-                kura.assistant.search,
-                principal_of=lambda case: local_principal(asked.as_name, case.groups or asked.groups),
-                trials=trials,
-                judge=judge,
-                on_progress=lambda done, total, record: show(suite.name, done, total, record.case.question, {}),
-            )
-        )
-    asked_as = f"{who.id} ({', '.join(sorted(who.groups))})"
-    return make_run(Measured(suite, measured, asked_as, trials, started, records, judge.pin if judge else None))
+    request = UpkeepRequest("evaluate", evaluation=order)
+    result = carried_out(chosen, request, command="kura eval run", style=style)
+    warned(result)
+    return RunStore(chosen.data_dir).get(result.figures["run"])
 
 
 def _store(context: typer.Context, data_dir: Path | None, config: Path | None) -> RunStore:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli.options import Config, DataDir, Json, settings
+from bot.cli.options import Anyway, Config, DataDir, Json, settings
 from ingest.wording import counted
 
 index_app = typer.Typer(
@@ -42,12 +42,14 @@ def list_generations(
 
 
 @index_app.command("switch")
-def switch(context: typer.Context, number: Number, data_dir: DataDir = None, config: Config = None) -> None:
-    """Let another generation answer; what changed since it last did is taken in first."""
+def switch(
+    context: typer.Context, number: Number, anyway: Anyway = False, data_dir: DataDir = None, config: Config = None
+) -> None:
+    """Let another generation answer, if golden questions fare no worse; what changed since it last did is taken in first."""
     from bot.cli.upkeep import kept_up
     from bot.upkeep import UpkeepRequest
 
-    request = UpkeepRequest("switch", generation=number)
+    request = UpkeepRequest("switch", generation=number, anyway=anyway)
     kept_up(settings(context, data_dir, config), request, command="kura index switch")
 
 

@@ -42,6 +42,7 @@ Groups = Annotated[
     list[str] | None, typer.Option("--group", metavar="GROUP", help="A group this person is in; may be repeated.")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Anyway = Annotated[bool, typer.Option("--anyway", help="Whatever golden questions (answer.golden) say of it.")]
 Jsonl = Annotated[
     Path | None,
     typer.Option(

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from typing import Annotated
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Annotated
 
+import structlog
 import typer
 
-from bot.cli.options import Config, DataDir, settings
+from bot.cli.options import Anyway, Config, DataDir, settings
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
 
 
 def serve(
@@ -17,6 +22,7 @@ def serve(
     port: Annotated[
         int | None, typer.Option("--port", min=0, max=65535, help="Port to listen on; 0 takes a free one.")
     ] = None,
+    anyway: Anyway = False,
     data_dir: DataDir = None,
     config: Config = None,
 ) -> None:
@@ -35,10 +41,11 @@ def serve(
 
     configure_logs("info")
     chosen = settings(context, data_dir, config)
-    with (
-        listen(host or chosen.server.host, chosen.server.port if port is None else port) as listening,
-        open_kura(chosen, holder="kura serve", alone=False) as kura,
-    ):
+    with ExitStack() as stack:
+        wanted = host or chosen.server.host, chosen.server.port if port is None else port
+        listening = stack.enter_context(listen(*wanted))
+        _ask_golden(chosen, anyway=anyway)
+        kura = stack.enter_context(open_kura(chosen, holder="kura serve", alone=False))
         address, number = listening.getsockname()[:2]
         here = new_server(address, number, chosen.server.hosts[0] if chosen.server.hosts else "localhost", chosen)
         served = make_served(kura, here)
@@ -55,3 +62,36 @@ def serve(
             shown = f"[{address}]" if ":" in address else address
             typer.echo(f"Kura answers on http://{shown}:{number} (documentation: /docs). Ctrl-C ends it.", err=True)
             Server(serving).run(sockets=[listening])
+
+
+def _ask_golden(chosen: Settings, *, anyway: bool) -> None:
+    """Ask the golden questions if what answers is not what was accepted last. Raises GoldenWorse: nobody is answered then.
+
+    It is done in an installation of its own, opened before that of the server: no connection and no engine outlives it.
+    """
+    if chosen.answer.golden is None:
+        return
+    from bot.cli.ingest import progress_bars
+    from bot.evaluation.errors import GoldenWorse
+    from bot.wiring import open_kura
+    from bot.wiring.golden import passed, present, refused_before, unchanged
+
+    with open_kura(chosen, holder="kura serve") as kura:
+        kura.ingesting.apply_readers()  # as the server does before its first question
+        if unchanged(kura):
+            return
+        instead = "Set it back, or start with `kura serve --anyway`: this is the measure then."
+        if not anyway and (why := refused_before(kura)):
+            raise GoldenWorse(f"{why} {instead}")
+        typer.echo("kura: What answers was changed: the golden questions are asked first.", err=True)
+        try:
+            with progress_bars() as show:
+                run, heeded = present(
+                    kura, lambda at: show(at.source, at.done, at.total, at.item, at.failed), anyway=anyway
+                )
+        except GoldenWorse as worse:
+            raise GoldenWorse(f"{worse} {instead}") from worse
+    log = structlog.get_logger(__name__)
+    log.info(passed(run))
+    if heeded:
+        log.warning(heeded)

@@ -12,16 +12,31 @@ if TYPE_CHECKING:
 
 
 def kept_up(chosen: Settings, request: UpkeepRequest, *, command: str) -> UpkeepResult:
-    """Do what `command` asks for, and say so; warnings go to standard error. Raises what the upkeep raises, HandoverFailed."""
-    result = _done(chosen, request, command)
-    for sentence in result.said:
-        typer.echo(sentence)
-    for sentence in result.warnings:
-        typer.echo(sentence, err=True)
+    """Do what `command` asks for, and say so. Raises what the upkeep raises, HandoverFailed."""
+    result = carried_out(chosen, request, command=command)
+    told(result)
     return result
 
 
-def _done(chosen: Settings, request: UpkeepRequest, command: str) -> UpkeepResult:
+def told(result: UpkeepResult) -> None:
+    """Say what was done; warnings go to standard error."""
+    from bot.cli.output import printable
+
+    for sentence in result.said:
+        typer.echo(printable(sentence))
+    warned(result)
+
+
+def warned(result: UpkeepResult) -> None:
+    """Say what is to be heeded, on standard error."""
+    from bot.cli.output import printable
+
+    for sentence in result.warnings:
+        typer.echo(printable(sentence), err=True)
+
+
+def carried_out(chosen: Settings, request: UpkeepRequest, *, command: str, style: str | None = None) -> UpkeepResult:
+    """As `kept_up`, without a word but progress. `style` is how answers are to be given, if not as the settings say."""
     from bot.cli.ingest import progress_bars
     from bot.wiring.handover import check_settings, running_server
 
@@ -30,6 +45,8 @@ def _done(chosen: Settings, request: UpkeepRequest, command: str) -> UpkeepResul
         from bot.cli.handover import hand_over_upkeep
 
         check_settings(server, chosen)
+        if style is not None:
+            raise typer.BadParameter("the server that holds the data folder answers as its settings say: stop it first")
         return hand_over_upkeep(server, request, show=progress_bars)
     with progress_bars() as show:
         if request.kind == "verify":  # needs no embedder, and opens nothing that could be damaged
@@ -47,7 +64,7 @@ def _done(chosen: Settings, request: UpkeepRequest, command: str) -> UpkeepResul
         from bot.wiring import open_kura
         from bot.wiring.upkeep import make_upkeep
 
-        with open_kura(chosen, holder=command) as kura:
+        with open_kura(chosen, holder=command, style=style) as kura:
             return make_upkeep(kura, shared=False).run(
                 request, lambda at: show(at.source, at.done, at.total, at.item, at.failed)
             )

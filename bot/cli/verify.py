@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bot.cli.options import Config, DataDir, Json, settings
+from bot.cli.options import Anyway, Config, DataDir, Json, settings
 from ingest.wording import counted
 
 if TYPE_CHECKING:
@@ -54,12 +54,13 @@ def verify(
         raise typer.Exit(1)
 
 
-def repair(context: typer.Context, data_dir: DataDir = None, config: Config = None) -> None:
+def repair(context: typer.Context, anyway: Anyway = False, data_dir: DataDir = None, config: Config = None) -> None:
     """Make the indexes anew from the stored documents, without their sources; embeds with the embedder now set."""
     from bot.cli.upkeep import kept_up
     from bot.upkeep import UpkeepRequest
 
-    kept_up(settings(context, data_dir, config), UpkeepRequest("repair"), command="kura repair")
+    request = UpkeepRequest("repair", anyway=anyway)
+    kept_up(settings(context, data_dir, config), request, command="kura repair")
 
 
 def _print_proof(proof: SourceProof) -> None:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from bot.evaluation.errors import RunError
 from bot.evaluation.intervals import Interval, interval
 from bot.evaluation.outcomes import CaseRecord, RecordedAnswer, RecordedHit
-from bot.evaluation.runs import Run
+from bot.evaluation.runs import Run, Subject
 from bot.evaluation.scorers import SCORERS, SHARES
 
 LEAST_CHANGED = 6
@@ -195,7 +195,7 @@ def _place(hit: RecordedHit) -> tuple[str, int, int]:
 
 
 def _circumstances(a: Run, b: Run) -> list[tuple[str, str, str]]:
-    one, other = _told(a), _told(b)
+    one, other = ({**said_of(run.subject), "asked as": run.asked_as, "trials": str(run.trials)} for run in (a, b))
     return [
         (name, one.get(name, ""), other.get(name, ""))
         for name in {**one, **other}
@@ -203,8 +203,8 @@ def _circumstances(a: Run, b: Run) -> list[tuple[str, str, str]]:
     ]
 
 
-def _told(run: Run) -> dict[str, str]:
-    subject = run.subject
+def said_of(subject: Subject) -> dict[str, str]:
+    """All that answers depended on, by its name for people. What a run of an older Kura does not tell is empty."""
     return {
         "Kura": subject.kura,
         "model": subject.model,
@@ -212,8 +212,10 @@ def _told(run: Run) -> dict[str, str]:
         "style": subject.style,
         "prompt": subject.prompt,
         "embedder": subject.embedder,
-        "generation": str(subject.generation or "none"),
-        "asked as": run.asked_as,
-        "trials": str(run.trials),
+        "reading of documents": subject.recipe,
+        "scoring of evidence": subject.evidence,
+        "threshold": subject.threshold,
+        "index": f"generation {subject.generation}" if subject.generation else "",
+        "documents": subject.documents,
         **{key: str(value) for key, value in subject.settings.items()},
     }

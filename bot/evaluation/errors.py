@@ -2,7 +2,8 @@
 
 EvaluationError(BotError)
 ├── SuiteError          a file of cases cannot be read, or says what cannot be
-└── RunError            a stored run cannot be found, read or compared
+├── RunError            a stored run cannot be found, read or compared
+└── GoldenWorse         what would answer fares worse with the golden questions
 """
 
 from __future__ import annotations
@@ -20,3 +21,7 @@ class SuiteError(EvaluationError):
 
 class RunError(EvaluationError):
     """The run cannot be used."""
+
+
+class GoldenWorse(EvaluationError):
+    """Another index, model, prompt or setting does not answer; the message says which questions it answers worse."""

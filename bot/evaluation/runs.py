@@ -31,7 +31,7 @@ _UNFINISHED = ".run-"
 
 
 class Subject(Recorded):
-    """What was measured: all that answers depend on, besides the documents."""
+    """What was measured: all that answers depend on. What older Kuras did not record is empty."""
 
     kura: Text
     """Kura's version."""
@@ -41,6 +41,16 @@ class Subject(Recorded):
     style: Text
     prompt: Text
     """The version of the prompt."""
+    prompt_text: Text = ""
+    """What stands in it, so that two runs can be told apart by more than its name; "" in the quote style."""
+    evidence: Text = ""
+    """The version of the scoring of evidence."""
+    threshold: Text = ""
+    """From which score on Kura answered, and why that."""
+    recipe: Text = ""
+    """How the documents were read."""
+    documents: Text = ""
+    """How many there were, and a digest of which."""
     embedder: Text = ""
     """The fingerprint of the embedder whose index answered."""
     generation: int | None = None
@@ -195,6 +205,10 @@ class RunStore:
             why = f"{len(found)} runs have such an id" if found else "there is none"
             raise RunError(f"No run is known as {name!r} ({why}): `kura eval list` shows them.")
         return self._load(found[0])
+
+    def has(self, id_: str) -> bool:
+        """Whether a run is kept under this id."""
+        return id_ in self._ids()
 
     def every(self) -> Iterator[Run | RunError]:
         """All runs, newest first; in place of a damaged one, what is wrong with it."""

@@ -3,30 +3,18 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from bot.upkeep import Kind, UpkeepRequest
-from bot.web.bodies import MAX_SOURCES, Source
 from bot.web.callers import Caller, json_only
 from bot.web.faults import NotThere
 from bot.web.job_payloads import StartedPayload, accepted
 from bot.web.ports import Ingestion
+from bot.web.upkeep_bodies import UpkeepBody
 from retrieval.access import Principal
 
 _NOT_YOURS = "This is for the command line of the machine itself: run `kura` there."
 _NO_RESULT = "There is no result of such a job: it is not over yet, was interrupted, or was too long ago."
-
-
-class UpkeepBody(BaseModel):
-    """See `UpkeepRequest`."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    kind: Kind
-    sources: list[Source] = Field([], max_length=MAX_SOURCES)
-    generation: int = Field(0, ge=0)
 
 
 def upkeep_router(*, ingestion: Ingestion, ingester: Caller) -> APIRouter:
@@ -41,8 +29,7 @@ def upkeep_router(*, ingestion: Ingestion, ingester: Caller) -> APIRouter:
 
     @router.post("", status_code=202, dependencies=[Depends(json_only)])
     async def start(body: UpkeepBody, principal: Annotated[Principal, Depends(keeper)]) -> Response:
-        wanted = UpkeepRequest(body.kind, tuple(dict.fromkeys(body.sources)), body.generation)
-        job = ingestion.jobs.submit(wanted, by=principal.id)
+        job = ingestion.jobs.submit(body.request(), by=principal.id)
         return accepted(StartedPayload(job=job.id, state=job.state))
 
     @router.get("/{job_id}", dependencies=[Depends(keeper)])

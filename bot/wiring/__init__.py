@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from bot.assistant import Assistant
     from bot.bridge import Bridge
+    from bot.evaluation.gate import GoldenOutcome
     from bot.feedback import FeedbackBook
     from bot.generating import AnswerModel
     from bot.ingesting import Ingesting, IngestRequest
@@ -125,13 +126,13 @@ class Kura:
     def assistant(self) -> Assistant:
         return self.assistant_with(self.searcher, self._bridge)
 
-    def assistant_with(self, searcher: Searcher, bridge: Bridge) -> Assistant:
-        """An assistant that answers from what a searcher finds; the bridge is one event loop's."""
+    def assistant_with(self, searcher: Searcher, bridge: Bridge, model: AnswerModel | None = None) -> Assistant:
+        """An assistant that answers from what a searcher finds; bridge and `model` (default: ours) are one event loop's."""
         from bot.assistant import Assistant
         from bot.calibration.storing import Enough
         from bot.wiring.models import make_rewriter
 
-        model, store = self.model, self.store
+        model, store = model or self.model, self.store
         return Assistant(
             searcher=searcher,
             store=store,
@@ -159,10 +160,10 @@ class Kura:
         from bot.ingesting import Ingesting
         from bot.wiring.sources import configured, forget_source, make_parser
 
-        def objection(former: int, made: int, on_progress: Callable[[Progress], None]) -> str:
-            from bot.wiring.evaluation import golden_objection
+        def golden(former: int, made: int, on_progress: Callable[[Progress], None]) -> GoldenOutcome:
+            from bot.wiring.golden import beside
 
-            return golden_objection(self, former, made, on_progress)
+            return beside(self, former, made, on_progress)
 
         parser = make_parser(self.settings)
         self.closing.callback(parser.close)
@@ -172,7 +173,7 @@ class Kura:
             configured(self.settings),
             most_removed=self.settings.ingest.most_removed,
             forget=lambda name: forget_source(self.settings, name),
-            objection=objection,
+            golden=golden,
         )
 
     def ingest(self, request: IngestRequest, on_progress: Callable[[Progress], None]) -> ReportPayload:

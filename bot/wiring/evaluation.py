@@ -1,45 +1,71 @@
-"""What an evaluation needs of an installation: what is measured, by name and checksum, and the judge."""
+"""What an evaluation needs of an installation: what is measured, by name and checksum, an assistant to ask, and the judge."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bot.calibration.storing import standing
 from bot.errors import SettingsError
-from bot.evaluation.errors import SuiteError
-from bot.evaluation.runs import Subject
+from bot.evaluation.runs import Measured, Run, Subject, make_run
+from bot.evidence import ENOUGH, VERSION
 from bot.identity import local_principal
 from bot.settings import Settings
 from bot.settings_file import shown
+from bot.upkeep import EvaluationOrder, Note
+from ingest.reports import Progress
+from retrieval import generations
 from retrieval.access import Principal
 from retrieval.database import reading
+from retrieval.generations import Generation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from bot.assistant import Assistant
     from bot.evaluation.judging import Judge
-    from bot.evaluation.outcomes import CaseRecord
     from bot.wiring import Kura
-    from ingest.reports import Progress
+    from retrieval.search import Searcher
 
+_DIGITS = 12
+"""Of the digest of the documents, in hexadecimal."""
 _NO_BEARING = frozenset({"data_dir", "sources", "server", "discord"})
 """Settings that no answer depends on, once the documents are in the index."""
 
 
-def subject(kura: Kura) -> Subject:
-    """What answers here. Raises what opening the index and naming the model raise; no model is loaded."""
+def subject(kura: Kura, generation: int | None = None) -> Subject:
+    """What answers here, or would with another generation. Raises what opening the index and naming the model raise; no model
+    is loaded.
+    """
     with reading(kura.index.engine) as connection:
-        generation = kura.index.answering(connection)
+        current = kura.index.answering(connection)
+        found = (
+            next((one for one in generations.every(connection) if one.id == generation), None)
+            if generation
+            else current
+        )
+        documents = ""
+        if found:
+            documents = (
+                f"{generations.counts(connection, found)[0]:,} ({generations.contents(connection, found)[:_DIGITS]})"
+            )
     return Subject(
         kura=metadata.version("kurabot"),
         model=kura.model.name,
         model_sha256=_checksum(kura.settings),
         style=kura.model.style,
         prompt=kura.model.prompt_version,
-        embedder=generation.fingerprint if generation else "",
-        generation=generation.id if generation else None,
+        prompt_text=kura.model.system.text if kura.model.prompt_version else "",
+        evidence=VERSION,
+        threshold=_threshold(kura.settings.data_dir, found),
+        recipe=found.recipe if found else "",
+        documents=documents,
+        embedder=found.fingerprint if found else "",
+        generation=found.id if found else None,
         settings=_bearing(kura.settings),
     )
 
@@ -57,42 +83,70 @@ def make_judge(kura: Kura, *, principal: Principal) -> Judge:
     return Judge(kura.model, model_sha256=checksum, principal=principal)
 
 
-def golden_objection(kura: Kura, former: int, made: int, on_progress: Callable[[Progress], None]) -> str:
-    """Why generation `made` may not answer in place of `former`, by the golden questions; "" if it may, or there are none."""
-    from bot.bridge import Bridge
-    from bot.evaluation.gate import objection
+def evaluate(kura: Kura, order: EvaluationOrder, note: Note) -> Run:
+    """Ask a suite as it is ordered, and keep the run. Raises SuiteError, RunError, and what no case could be asked with."""
     from bot.evaluation.running import run
+    from bot.evaluation.runs import RunStore
     from bot.evaluation.suite import load
-    from bot.wiring.search import make_searcher
-    from ingest.reports import Progress
 
-    chosen = kura.settings.answer
-    if chosen.golden is None:
-        return ""
-    try:
-        suite = load(chosen.golden)
-    except SuiteError as error:
-        return f"the golden questions cannot be asked ({error})"
-
-    def answers(generation: int) -> list[CaseRecord]:
-        bridge = Bridge()
-        assistant = kura.assistant_with(make_searcher(kura.settings, kura.index, generation=generation), bridge)
-        try:
-            return asyncio.run(
-                run(
-                    suite,
-                    assistant.ask,
-                    assistant.search,
-                    principal_of=lambda case: local_principal("golden questions", case.groups),
-                    on_progress=lambda done, total, record: on_progress(
-                        Progress(f"(golden questions, generation {generation})", done, total, record.case.question)
-                    ),
-                )
+    suite = load(Path(order.suite))
+    who = local_principal(order.as_name, order.groups)
+    judge = make_judge(kura, principal=who) if order.judge else None
+    measured, started = subject(kura), datetime.now(UTC)
+    trials = order.trials if varies(kura) else 1
+    with asking(kura, kura.searcher) as (assistant, runner):
+        runner.run(assistant.warm_up())  # no case pays for loading
+        records = runner.run(
+            run(
+                suite,
+                assistant.ask,
+                assistant.search,
+                principal_of=lambda case: local_principal(order.as_name, case.groups or order.groups),
+                trials=trials,
+                judge=judge,
+                on_progress=lambda done, total, _: note(Progress(suite.name, done, total, "")),
             )
-        finally:
-            bridge.close()
+        )
+    asked_as = f"{who.id} ({', '.join(sorted(who.groups))})"
+    made = make_run(Measured(suite, measured, asked_as, trials, started, records, judge.pin if judge else None))
+    RunStore(kura.settings.data_dir).put(made)
+    return made
 
-    return objection(answers(former), answers(made), chosen.golden_loss)
+
+def varies(kura: Kura) -> bool:
+    """Whether the same question may have another answer the next time: a model writes it."""
+    return kura.model.style == "generate"
+
+
+@contextmanager
+def asking(kura: Kura, searcher: Searcher) -> Iterator[tuple[Assistant, asyncio.Runner]]:
+    """An assistant over a searcher, and the one event loop its calls belong to; both are gone at the end.
+
+    A server's own loop goes on meanwhile. A component's connections belong to the loop of its first call, so that it is made
+    anew here. Raises what the index raises, and what making a component does.
+    """
+    from bot.bridge import Bridge
+    from bot.wiring.models import answer_model
+
+    with ExitStack() as stack:
+        model = kura.model
+        if kura.settings.model.component:
+            model = answer_model(kura.settings, stack, style=model.style, alone=True, system=model.system)
+        bridge = Bridge()
+        runner = stack.enter_context(asyncio.Runner())
+        stack.callback(bridge.close)
+        assistant = kura.assistant_with(searcher, bridge, model)
+        runner.run(bridge.run(searcher.probe))  # what no case could be asked with is told once
+        yield assistant, runner
+
+
+def _threshold(folder: Path, generation: Generation | None) -> str:
+    calibration = standing(folder, generation).calibration
+    if calibration is None:
+        return f"{ENOUGH:g}, the default"
+    return ", ".join(
+        [f"{calibration.threshold:g}", *(f"{name} {one:g}" for name, one in sorted(calibration.by_language.items()))]
+    )
 
 
 def _bearing(settings: Settings) -> dict[str, Any]:

@@ -85,6 +85,6 @@ def check_settings(server: RunningServer, settings: Settings) -> None:
     """Raises SettingsError unless a job handed over is done as it would be done here."""
     if server.settings != digest(settings):
         raise SettingsError(
-            "The server that holds the data folder was started with other settings of sources or embedder: restart"
-            " `kura serve`, or stop it and run this again."
+            "The server that holds the data folder was started with other settings: restart `kura serve`, or stop it and run"
+            " this again."
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bot.upkeep import Upkeep
+from bot.wiring.asking import Asking
 from bot.wiring.sources import configured
 
 if TYPE_CHECKING:
@@ -24,5 +25,6 @@ def make_upkeep(kura: Kura, *, shared: bool) -> Upkeep:
         kura.index,
         configured(kura.settings),
         remove=remove,
+        asking=Asking(kura),
         shared=shared,
     )
