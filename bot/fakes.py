@@ -1,4 +1,6 @@
-"""An assistant that follows a script, for tests of front ends and for trying one without a model or an index."""
+"""An assistant that follows a script, for tests of front ends and for trying one without a model or an index; and what asks
+an index, scripted, for tests of upkeep.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +10,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from bot.answers import Event, Question
+from bot.evaluation.gate import GoldenOutcome
+from bot.upkeep import CalibrationOrder, EvaluationOrder, Note, UpkeepResult
 from retrieval.access import Principal
 from retrieval.documents import Hit
 from retrieval.errors import NotFound
@@ -91,3 +95,30 @@ class ScriptedAssistant:
         raise NotFound(
             f"There is no document {document_id!r} that you may read: take its id from an answer's citation."
         )
+
+
+class ScriptedAsking:
+    """Asks nothing: golden questions bring `outcome`, for any generation. `asked` says what was called."""
+
+    def __init__(self, outcome: GoldenOutcome | None = None) -> None:
+        self.outcome = outcome or GoldenOutcome()
+        self.asked: list[object] = []
+
+    def calibrate(self, order: CalibrationOrder, note: Note) -> UpkeepResult:
+        self.asked.append(order)
+        return UpkeepResult(("Calibrated.",), figures={"threshold": 0.5})
+
+    def evaluate(self, order: EvaluationOrder, note: Note) -> UpkeepResult:
+        self.asked.append(order)
+        return UpkeepResult(figures={"run": "r"})
+
+    def golden(self, note: Note, *, anyway: bool) -> UpkeepResult:
+        self.asked.append(anyway)
+        return UpkeepResult(("Asked.",))
+
+    def beside(self, former: int, made: int, note: Note) -> GoldenOutcome:
+        self.asked.append((former, made))
+        return self.outcome
+
+    def overruled(self) -> None:
+        self.asked.append("overruled")

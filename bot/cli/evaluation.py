@@ -60,9 +60,11 @@ def run_suite(
     """Ask every case of a suite, score what comes of it, and keep the run."""
     from bot.cli.evaluation_output import print_comparison, print_run, run_as_json
     from bot.cli.output import print_json
+    from bot.errors import SettingsError
     from bot.evaluation.comparing import compare
     from bot.evaluation.suite import load
     from bot.upkeep import EvaluationOrder
+    from bot.wiring.handover import running_server
 
     least = _least(fail_below or ())
     if len(configs or ()) > 2:
@@ -70,6 +72,11 @@ def run_suite(
     load(suite)  # what is wrong with it is told before anything is opened
     given: Sequence[Path | None] = configs or [None]
     chosen = [settings(context, data_dir, config) for config in given]
+    if len(chosen) == 2 and any(running_server(one.data_dir) for one in chosen):
+        raise SettingsError(
+            "A server holds the data folder and answers by its own settings: stop it to compare two, or copy the folder and"
+            " name the copy with --data-dir."
+        )
     order = EvaluationOrder(str(suite.absolute()), as_name, tuple(group or ()), trials, judge)
     runs = [_evaluated(one, order, style) for one in chosen]
     comparison = compare(*runs) if len(runs) == 2 else None

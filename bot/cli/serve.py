@@ -83,7 +83,7 @@ def _ask_golden(chosen: Settings, *, anyway: bool) -> None:
         instead = "Set it back, or start with `kura serve --anyway`: this is the measure then."
         if not anyway and (why := refused_before(kura)):
             raise GoldenWorse(f"{why} {instead}")
-        typer.echo("kura: What answers was changed: the golden questions are asked first.", err=True)
+        typer.echo("kura: What answers was not asked the golden questions yet: they come first.", err=True)
         try:
             with progress_bars() as show:
                 run, heeded = present(

@@ -16,6 +16,8 @@ from bot.evaluation.errors import RunError
 from bot.evaluation.runs import FOLDER, Run, RunStore, Subject
 
 FILE = "golden.json"
+MOST_SHOWN = 40
+"""Characters of a value that changed, in a sentence; a comparison of the runs shows all."""
 _NO_MATTER = frozenset({"index", "answer.golden", "answer.golden_loss"})
 """Of what a run says of itself: a generation is one of many with the same contents, and a gate moves no answer."""
 _NO_MATTER_BELOW = "ingest."
@@ -107,10 +109,14 @@ def changed(former: Subject, present: Subject) -> list[str]:
     """What answers depend on and is not the same in both, documents apart: "model a → b"."""
     one, other = _mattering(former), _mattering(present)
     return [
-        f"{name} {one.get(name) or 'none'} → {other.get(name) or 'none'}"
+        f"{name} {_short(one.get(name) or 'none')} → {_short(other.get(name) or 'none')}"
         for name in {**one, **other}
         if one.get(name, "") != other.get(name, "")
     ]
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= MOST_SHOWN else value[: MOST_SHOWN - 1] + "…"
 
 
 def _mattering(subject: Subject) -> dict[str, str]:

@@ -15,6 +15,8 @@ from bot.identity import local_principal
 from bot.wiring.evaluation import asking, subject
 from ingest.reports import Progress
 from ingest.wording import counted
+from models.errors import ModelError
+from retrieval.errors import RetrievalError
 
 if TYPE_CHECKING:
     from bot.upkeep import Note
@@ -34,13 +36,18 @@ def beside(kura: Kura, former: int, made: int, note: Note) -> GoldenOutcome:
         return GoldenOutcome(objection=f"the golden questions cannot be asked ({error})")
     if suite is None or not former:
         return GoldenOutcome()
-    before, after = _asked(kura, suite, former, note), _asked(kura, suite, made, note)
-    outcome = weighed(before.cases, after.cases, kura.settings.answer.golden_loss)
     book = GoldenBook(kura.settings.data_dir)
-    if not outcome.objection:
-        accepted = book.accepted()
-        if accepted is not None and not changed(accepted.subject, before.subject):
-            book.accept(after)
+    accepted = book.accepted()
+    try:
+        before: Run | None = _asked(kura, suite, former, note)
+    except (RetrievalError, ModelError):  # its vectors are damaged, or its embedder is gone: a repair is made for that
+        before = accepted
+    if before is None:
+        return GoldenOutcome(remark=f"generation {former} cannot be asked any more, so that nothing was compared")
+    after = _asked(kura, suite, made, note)
+    outcome = _outcome(kura, before, after)
+    if not outcome.objection and accepted is not None and not changed(accepted.subject, before.subject):
+        book.accept(after)
     return outcome
 
 
@@ -83,17 +90,20 @@ def present(kura: Kura, note: Note, *, anyway: bool) -> tuple[Run, str]:
     book = GoldenBook(kura.settings.data_dir)
     accepted = book.accepted()
     after = _asked(kura, suite, None, note)
-    outcome = GoldenOutcome()
-    if accepted is not None:
-        now = {record.case: record for record in after.cases}
-        pairs = [(record, now[record.case]) for record in accepted.cases if record.case in now]
-        outcome = weighed([one for one, _ in pairs], [one for _, one in pairs], kura.settings.answer.golden_loss)
+    outcome = _outcome(kura, accepted, after) if accepted else GoldenOutcome()
     if outcome.objection and not anyway:
         why = _told(outcome.objection, accepted, after)
         book.refuse(after, why)
         raise GoldenWorse(why)
     book.accept(after, despite=outcome.objection)
     return after, _told(outcome.objection or outcome.remark, accepted, after) if outcome != GoldenOutcome() else ""
+
+
+def _outcome(kura: Kura, before: Run, after: Run) -> GoldenOutcome:
+    """By the cases that say the same in both."""
+    now = {record.case: record for record in after.cases}
+    pairs = [(record, now[record.case]) for record in before.cases if record.case in now]
+    return weighed([one for one, _ in pairs], [one for _, one in pairs], kura.settings.answer.golden_loss)
 
 
 def _told(clause: str, accepted: Run | None, after: Run) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.errors import SettingsError
+from bot.evaluation.gate import GoldenOutcome
 from bot.ingesting import Ingesting, IngestRequest, Outcome
 from ingest.errors import SourceError
 from ingest.fakes import InlineParser
@@ -157,13 +158,13 @@ def test_a_generation_that_meets_an_objection_does_not_answer_and_is_asked_again
     ingest(index, [source])
     index.recipe = "2"
     asked: list[tuple[int, int]] = []
-    objections = iter(["it answers worse", ""])
+    outcomes = iter([GoldenOutcome(objection="it answers worse"), GoldenOutcome(remark="it answers 1 worse")])
 
-    def objection(former: int, made: int, _on_progress: object) -> str:
+    def golden(former: int, made: int, _on_progress: object) -> GoldenOutcome:
         asked.append((former, made))
-        return next(objections)
+        return next(outcomes)
 
-    made = Ingesting(index, InlineParser(), [source], most_removed=0.3, objection=objection)
+    made = Ingesting(index, InlineParser(), [source], most_removed=0.3, golden=golden)
     refused = made.run(IngestRequest(), lambda _: None)
     assert "does not answer: it answers worse" in refused.faults["(new index)"]
     assert made.run(IngestRequest(watched=True), lambda _: None).faults == {}
@@ -171,7 +172,9 @@ def test_a_generation_that_meets_an_objection_does_not_answer_and_is_asked_again
         current = generations.current(connection)
     assert current
     assert current.id == 1
-    assert "made anew as generation 2" in made.run(IngestRequest(), lambda _: None).generation
+    passed = made.run(IngestRequest(), lambda _: None).generation
+    assert "made anew as generation 2" in passed
+    assert passed.endswith("former one. It answers 1 worse.")
     assert asked == [(1, 2), (1, 2)]
 
 

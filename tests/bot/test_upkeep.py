@@ -4,21 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
 
 from bot.errors import SettingsError
-from bot.upkeep import Upkeep, UpkeepRequest, UpkeepResult
+from bot.evaluation.errors import GoldenWorse
+from bot.evaluation.gate import GoldenOutcome
+from bot.fakes import ScriptedAsking
+from bot.upkeep import CalibrationOrder, EvaluationOrder, Upkeep, UpkeepRequest, UpkeepResult
 from bot.verifying import Verification
 from ingest.errors import SourceError
 from ingest.fakes import InlineParser
 from ingest.reports import Progress
 from ingest.sync import Ingestor
+from models.fakes import HashingEmbeddings
 from retrieval.building import Builder
 from retrieval.database import reading
 from retrieval.errors import IndexDamaged, NotFound, RetrievalError
-from retrieval.generations import current
+from retrieval.generations import Generation, current, every
 from retrieval.index import VECTORS, Index
 from retrieval.search import Searcher
 from tests.bot.conftest import SOMEBODY
@@ -36,15 +41,25 @@ def proved(result: UpkeepResult) -> Verification:
 
 
 @pytest.fixture
-def do(index: Index, tmp_path: Path) -> Do:
+def asking() -> ScriptedAsking:
+    return ScriptedAsking()
+
+
+@pytest.fixture
+def do(index: Index, tmp_path: Path, asking: ScriptedAsking) -> Do:
     assert hits(index)  # Chroma is open, as under a server
     upkeep = Upkeep(
-        tmp_path / "data", index, (), remove=lambda name: Ingestor(index, InlineParser()).remove(name), shared=True
+        tmp_path / "data",
+        index,
+        (),
+        remove=lambda name: Ingestor(index, InlineParser()).remove(name),
+        asking=asking,
+        shared=True,
     )
 
-    def do(kind: str, *sources: str, generation: int = 0) -> UpkeepResult:
+    def do(kind: str, *sources: str, generation: int = 0, **more: Any) -> UpkeepResult:
         told: list[Progress] = []
-        return upkeep.run(UpkeepRequest(kind, sources, generation), told.append)  # type: ignore[arg-type]
+        return upkeep.run(UpkeepRequest(kind, sources, generation, **more), told.append)  # type: ignore[arg-type]
 
     return do
 
@@ -109,6 +124,59 @@ def test_the_next_answer_is_of_the_generation_that_was_switched_to(do: Do, two: 
     with pytest.raises(NotFound, match="There is no generation 9"):
         do("switch", generation=9)
     assert do("switch", generation=2).warnings == ()
+
+
+def answers(index: Index) -> int:
+    return Builder(index).answering()
+
+
+def test_a_switch_that_fares_worse_is_made_anyway_alone_and_at_once(do: Do, two: Index, asking: ScriptedAsking) -> None:
+    asking.outcome = GoldenOutcome(objection="of 2 golden questions it answers 1 worse (answer 1.000 → 0.500): Why?")
+    with pytest.raises(
+        GoldenWorse, match=r"^Generation 1 does not answer: of 2 golden .* `kura index switch 1 --anyway`"
+    ):
+        do("switch", generation=1)
+    assert (answers(two), asking.asked) == (2, [(2, 1)])
+    assert do("switch", generation=2).said  # where it is already
+    assert do("switch", generation=1, anyway=True).said
+    assert (answers(two), asking.asked) == (1, [(2, 1), "overruled"])
+
+
+def test_what_a_switch_answers_worse_within_bounds_is_said(do: Do, two: Index, asking: ScriptedAsking) -> None:
+    asking.outcome = GoldenOutcome(remark="of 9 golden questions it answers 1 worse: Why?")
+    warnings = do("switch", generation=1).warnings
+    assert warnings[0] == "Generation 1 answers: of 9 golden questions it answers 1 worse: Why?."
+
+
+def test_a_repair_with_another_embedder_answers_if_golden_questions_fare_no_worse(
+    do: Do, index: Index, asking: ScriptedAsking
+) -> None:
+    do("repair")
+    assert asking.asked == []  # the same embedder makes the same index
+    before = answers(index)
+    index.embedder = HashingEmbeddings(32)
+    asking.outcome = GoldenOutcome(objection="it answers worse")
+    with pytest.raises(GoldenWorse, match="`kura repair --anyway`"):
+        do("repair")
+    assert (answers(index), len(generations_of(index))) == (before, 1)
+    assert do("repair", anyway=True).said == ("Made anew: 4 passages.",)
+    assert answers(index) > before
+    assert asking.asked[-1] == "overruled"
+
+
+def generations_of(index: Index) -> list[Generation]:
+    with reading(index.engine) as connection:
+        return every(connection)
+
+
+def test_what_asks_is_called_with_its_order(do: Do, asking: ScriptedAsking) -> None:
+    calibration, evaluation = CalibrationOrder(50, 1.0, dry_run=True), EvaluationOrder("/desk.yaml")
+    assert do("calibrate", calibration=calibration).figures == {"threshold": 0.5}
+    assert do("evaluate", evaluation=evaluation).figures == {"run": "r"}
+    assert do("golden", anyway=True).said == ("Asked.",)
+    assert asking.asked == [calibration, evaluation, True]
+    assert UpkeepRequest("calibrate", calibration=calibration).dry_run
+    assert not UpkeepRequest("calibrate", calibration=CalibrationOrder(50, 1.0)).dry_run
 
 
 def test_the_generation_that_answers_is_not_dropped_and_another_is(do: Do, two: Index) -> None:

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from bot.upkeep import UpkeepRequest, UpkeepResult
+from bot.upkeep import CalibrationOrder, EvaluationOrder, UpkeepRequest, UpkeepResult
 from ingest.reports import Progress
 from retrieval.errors import RetrievalError
 from tests.bot.web.ingesting import HR, MACHINE, OPS, STRANGER, IngestSite, ingest_site
@@ -41,7 +42,7 @@ def site(tmp_path: Path, upkeep: FakeUpkeep) -> Iterator[IngestSite]:
 def test_only_this_machines_command_line_passes(
     site: IngestSite, upkeep: FakeUpkeep, headers: dict[str, str], status: int
 ) -> None:
-    for kind in ("verify", "repair", "switch", "drop", "remove"):
+    for kind in ("verify", "repair", "switch", "drop", "remove", "golden"):
         response = site.client.post(ROUTE, json={"kind": kind, "sources": ["wiki"], "generation": 1}, headers=headers)
         assert response.status_code == status
     assert upkeep.requests == []
@@ -62,6 +63,19 @@ def test_what_is_asked_for_is_done_in_a_job_and_its_result_is_told(site: IngestS
     assert [one["kind"] for one in site.client.get("/v1/ingest", headers=OPS).json()["jobs"]] == ["remove"]
 
 
+def test_orders_come_through_whole(site: IngestSite, upkeep: FakeUpkeep) -> None:
+    wanted = [
+        UpkeepRequest("calibrate", calibration=CalibrationOrder(50, 2.0, show=3, dry_run=True)),
+        UpkeepRequest("evaluate", evaluation=EvaluationOrder("/desk.yaml", "mori", ("hr",), 3, judge=True)),
+        UpkeepRequest("switch", generation=2, anyway=True),
+        UpkeepRequest("golden"),
+    ]
+    for request in wanted:
+        job = site.ended(site.client.post(ROUTE, json=asdict(request), headers=MACHINE).json()["job"])
+        assert (job["kind"], job["dry_run"]) == (request.kind, request.dry_run)
+    assert upkeep.requests == wanted
+
+
 def test_who_may_ingest_sees_that_it_failed_and_the_command_line_why(site: IngestSite) -> None:
     job = site.ended(site.client.post(ROUTE, json={"kind": "drop", "generation": 1}, headers=MACHINE).json()["job"])
     assert job["state"] == "failed"
@@ -80,6 +94,11 @@ def test_who_may_ingest_sees_that_it_failed_and_the_command_line_why(site: Inges
         {"kind": "remove", "sources": [""]},
         {"kind": "remove", "sources": ["\ud800"]},
         {"kind": "verify", "paths": ["/etc"]},
+        {"kind": "calibrate"},
+        {"kind": "calibrate", "calibration": {"questions": 0, "wrong_costs": 1.0}},
+        {"kind": "calibrate", "calibration": {"questions": 50, "wrong_costs": 0}},
+        {"kind": "evaluate", "evaluation": {"suite": "desk.yaml"}},
+        {"kind": "verify", "evaluation": {"suite": "/desk.yaml"}},
         [],
     ],
 )
