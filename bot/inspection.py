@@ -26,7 +26,7 @@ from models.errors import ModelError
 from models.gguf import check
 from models.speed import Speed
 from retrieval import generations
-from retrieval.checking import StoredSource, index_faults, stored_sources
+from retrieval.checking import StoredSource, index_faults, stored_names, stored_sources
 from retrieval.data_folder import DataFolder
 from retrieval.database import open_database, reading
 from retrieval.errors import DataFolderHeld
@@ -182,6 +182,8 @@ def examine(settings: Settings, parts: Parts) -> list[Finding]:
         ("index", _index),
         ("glossary", _glossary),
         ("refusals", _refusals),
+        ("prompts", _prompts),
+        ("golden questions", _golden),
         ("port", _port),
         ("discord", _discord),
     ]
@@ -314,6 +316,29 @@ def _refusals(settings: Settings, _: Parts) -> str:
     if found.damaged:
         raise _Fault(found.detail)
     return found.detail
+
+
+def _prompts(settings: Settings, _: Parts) -> str:
+    from bot.prompt_files import load_prompts
+
+    own = settings.answer.prompts
+    versions = ", ".join(one.version for one in load_prompts(own).values())
+    return f"{versions} ({f'with those of {own}' if own else 'of Kura itself'})"
+
+
+def _golden(settings: Settings, _: Parts) -> str:
+    from bot.evaluation.golden import inspected
+
+    if settings.answer.golden is None:
+        return "none are set"
+    folder = settings.data_dir
+    if not (folder / DATABASE).is_file():
+        return "nothing ingested yet"
+    engine = open_database(folder / DATABASE, MIGRATIONS)
+    try:
+        return inspected(settings.answer.golden, folder, stored_names(engine))
+    finally:
+        engine.dispose()
 
 
 def _port(settings: Settings, parts: Parts) -> str:

@@ -75,6 +75,18 @@ def stored_sources(engine: Engine) -> list[StoredSource]:
         ]
 
 
+def stored_names(engine: Engine) -> list[tuple[str, str]]:
+    """Address and title of every document of the generation that answers."""
+    statement = sql(
+        "SELECT d.address, v.title FROM documents d JOIN live l ON l.document_id = d.id AND l.generation_id = :g"
+        " JOIN versions v ON v.id = l.version_id ORDER BY d.id"
+    )
+    with reading(engine) as connection:
+        current = generations.current(connection)
+        rows = connection.execute(statement, {"g": current.id if current else 0}).all()
+    return [(str(row.address), str(row.title)) for row in rows]
+
+
 def stored_content(engine: Engine, document_id: str) -> tuple[str, str] | None:
     """The item of a document in its source, and the hash of the bytes it was read from; None if it is not live."""
     statement = sql(

@@ -69,6 +69,8 @@ def print_comparison(comparison: Comparison) -> None:
         typer.echo(_difference("judge", "answer", comparison.judged))
     for name, before, after in comparison.circumstances:
         typer.echo(printable(f"  {name}: {before or 'none'} → {after or 'none'}"))
+    for line in comparison.prompt_diff:
+        typer.echo(printable(f"    {line}"))
     for said, ids in (
         ("Only in the first run", comparison.only_a),
         ("Only in the second run", comparison.only_b),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from difflib import unified_diff
 
 from bot.evaluation.errors import RunError
 from bot.evaluation.intervals import Interval, interval
@@ -92,6 +93,15 @@ class Comparison:
     circumstances: tuple[tuple[str, str, str], ...]
     """What the runs differ in: its name, before, after."""
 
+    @property
+    def prompt_diff(self) -> list[str]:
+        """What changed in the text of the prompt, as a unified diff; nothing where a run has none, or an older Kura kept none."""
+        one, other = self.a.subject, self.b.subject
+        if not (one.prompt_text and other.prompt_text):
+            return []
+        lines = one.prompt_text.splitlines(), other.prompt_text.splitlines()
+        return list(unified_diff(*lines, one.prompt, other.prompt, lineterm=""))
+
     def as_json(self) -> dict[str, object]:
         """For programs."""
         return {
@@ -105,6 +115,7 @@ class Comparison:
             "only_b": list(self.only_b),
             "rewritten": list(self.rewritten),
             "circumstances": [list(one) for one in self.circumstances],
+            "prompt_diff": self.prompt_diff,
         }
 
 

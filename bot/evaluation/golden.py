@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bot.evaluation.comparing import said_of
-from bot.evaluation.errors import RunError
+from bot.evaluation.errors import GoldenWorse, RunError, SuiteError
+from bot.evaluation.gate import MOST_NAMED
 from bot.evaluation.runs import FOLDER, Run, RunStore, Subject
+from bot.evaluation.scorers import absent
+from bot.evaluation.suite import load
+from ingest.wording import counted
 
 FILE = "golden.json"
 MOST_SHOWN = 40
@@ -103,6 +108,31 @@ class GoldenBook:
             raise RunError(
                 f"{self._path} cannot be written ({error.strerror}): free space, or look at its folder."
             ) from error
+
+
+def inspected(suite: Path, data_dir: Path, documents: Sequence[tuple[str, str]]) -> str:
+    """How the golden questions stand beside these documents (address and title), without asking them.
+
+    Raises SuiteError for questions that cannot be read or name documents that are not there, GoldenWorse for what was refused
+    since they passed, RunError.
+    """
+    cases = load(suite).cases
+    book = GoldenBook(data_dir)
+    if gone := absent([source for case in cases for source in case.source], documents):
+        named = ", ".join(gone[:MOST_NAMED]) + (", …" if len(gone) > MOST_NAMED else "")
+        raise SuiteError(
+            f"{suite}: {counted(len(gone), 'expected source')} of its cases not in the index: {named}; mend the cases, or ingest"
+            " what they name."
+        )
+    if book.why:
+        raise GoldenWorse(f"What was to answer was refused. {book.why}")
+    accepted = book.accepted()
+    if accepted is None:
+        return (
+            f"{counted(len(cases), 'question')} in {suite}, not asked yet: `kura serve` and `kura eval golden` ask them"
+        )
+    despite = f", overruling that {book.despite}" if book.despite else ""
+    return f"{counted(len(cases), 'question')} in {suite}, accepted at {accepted.started:%Y-%m-%d %H:%M %Z}{despite}"
 
 
 def changed(former: Subject, present: Subject) -> list[str]:

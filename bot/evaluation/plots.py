@@ -9,9 +9,11 @@ import math
 from collections.abc import Sequence
 
 from bot.evaluation.intervals import Interval
+from ingest.wording import counted
 
 STYLE = """
-td.plot { padding-right: 1rem; vertical-align: middle; }
+td.plot { padding-right: 1rem; } td.plot svg { margin-top: .3rem; } svg { max-width: 100%; height: auto; }
+@media (max-width: 45rem) { td.plot svg { width: 7rem; max-width: none; } }
 .track { fill: var(--line); } .bar { fill: var(--bar); } .up { fill: var(--good); } .down { fill: var(--bad); }
 .unsure { fill: var(--faint); } line { stroke: var(--ink); stroke-width: 1.5; } line.zero { stroke: var(--faint); }
 line.mark { stroke: var(--bad); stroke-dasharray: 3 3; } svg text { fill: var(--faint); font-size: 11px; }
@@ -76,7 +78,11 @@ def distribution(values: Sequence[float]) -> str:
         parts.append(f'<text x="{x + (-4 if anchor == "end" else 4):.1f}" y="10" text-anchor="{anchor}">{name}</text>')
     parts.append(f'<text x="0" y="{_TALL + 14}">0 ms</text>')
     parts.append(f'<text x="{_WIDE}" y="{_TALL + 14}" text-anchor="end">{end:,.0f} ms and more</text>')
-    return _svg(_WIDE, _TALL + _FOOT, parts)
+    told = (
+        f"{counted(len(ordered), 'answer')}: half within {quantile(ordered, 0.5):,.0f} ms, 95 % within"
+        f" {quantile(ordered, 0.95):,.0f} ms, the slowest after {ordered[-1]:,.0f} ms"
+    )
+    return _svg(_WIDE, _TALL + _FOOT, parts, told) + f"<p>{told}.</p>"
 
 
 def quantile(ordered: Sequence[float], level: float) -> float:
@@ -94,5 +100,7 @@ def _whisker(low: float, high: float) -> str:
     return f'<line x1="{low:.1f}" y1="{middle}" x2="{high:.1f}" y2="{middle}"/>{ends}'
 
 
-def _svg(width: int, height: int, parts: Sequence[str]) -> str:
-    return f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" aria-hidden="true">{"".join(parts)}</svg>'
+def _svg(width: int, height: int, parts: Sequence[str], told: str = "") -> str:
+    """A plot; `told` is for who cannot see one that no numbers stand beside."""
+    label = f'role="img" aria-label="{told}"' if told else 'aria-hidden="true"'
+    return f'<svg width="{width}" height="{height}" viewBox="0 0 {width} {height}" {label}>{"".join(parts)}</svg>'

@@ -5,30 +5,40 @@ Knows no folder: what is shown is handed in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from bot.evaluation import plots
-from bot.evaluation.comparing import Change, Comparison, Difference, first_answer
+from bot.evaluation.comparing import Change, Comparison, Difference, first_answer, said_of
 from bot.evaluation.intervals import Interval
 from bot.evaluation.outcomes import CaseRecord, RecordedAnswer, Trial
 from bot.evaluation.runs import Run, Summary
 from bot.evaluation.scorers import SCORERS, SHARES, unsupported
+from bot.evaluation.suite import Case
 from bot.report_page import STYLE, frame, shown_name, shown_text
 from ingest.wording import counted
+from retrieval.language import language
 
 PAGE_STYLE = (
     STYLE
     + plots.STYLE
     + """
 :root { --good: #1e7a3c; } @media (prefers-color-scheme: dark) { :root { --good: #7bd88f; } }
-td, th { vertical-align: top; } thead th { color: var(--faint); } .said { white-space: pre-wrap; overflow-wrap: anywhere;
-  border-left: 3px solid var(--line); padding-left: .8rem; margin: .4rem 0; } details { margin: .3rem 0; }
-.two { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; } .good { color: var(--good); }
+td, th { vertical-align: top; } thead th { color: var(--faint); } td.n { white-space: nowrap; } th.n { text-align: right; }
+.wide { overflow-x: auto; } .wrap td { overflow-wrap: anywhere; } .good { color: var(--good); }
+.said, .diff { white-space: pre-wrap; overflow-wrap: anywhere; border-left: 3px solid var(--line); padding-left: .8rem;
+  margin: .4rem 0; } .diff { font-family: ui-monospace, monospace; font-size: .9em; }
+details { margin: .3rem 0; } .case { border-top: 1px solid var(--line); padding: .3rem 0; content-visibility: auto;
+  contain-intrinsic-size: auto 2.2rem; } h2 + .case { border-top: 0; } .case > summary { font-weight: 600; overflow-wrap: anywhere; }
+.two { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; } .two > div { min-width: 0; }
+@media (max-width: 45rem) { .two { grid-template-columns: 1fr; } }
 """
 )
 LABELS = {scorer.name: scorer.label for scorer in SCORERS}
 _FULL = 1.0
 """A share that could not be better."""
+_RIGHT = ' class="n"'
+MOST_OPENED = 50
+"""Cases shown open, of many: a page of thousands of open ones would be no view of anything, and slow."""
 
 
 def run_page(run: Run) -> str:
@@ -46,7 +56,7 @@ def run_page(run: Run) -> str:
         "<h2>Time to the whole answer</h2>",
         plots.distribution([t.ms for record in run.cases for t in record.trials if t.answer is not None]),
         f"<h2>Cases that fell short ({len(short):,})</h2>",
-        *(_case(record, opened=True) for record in short),
+        *(_case(record, opened=number < MOST_OPENED) for number, record in enumerate(short)),
         f"<h2>Cases without fault ({len(good):,})</h2>",
         *(_case(record) for record in good),
         "<h2>What was measured</h2>",
@@ -62,18 +72,23 @@ def comparison_page(comparison: Comparison) -> str:
     parts = [
         f"<p>{shown_name(b.suite.name)}: {counted(comparison.same + len(changes), 'case')} in both runs,"
         f" {len(changes):,} came out differently.</p>",
-        "<table><thead><tr><th></th><th>Run</th><th>Begun</th></tr></thead>"
-        f"<tr><th>before</th><td>{shown_text(a.id)}</td><td>{a.started:%Y-%m-%d %H:%M:%S %Z}</td></tr>"
-        f"<tr><th>after</th><td>{shown_text(b.id)}</td><td>{b.started:%Y-%m-%d %H:%M:%S %Z}</td></tr></table>",
+        _table(
+            (
+                ("before", (a.id, f"{a.started:%Y-%m-%d %H:%M:%S %Z}")),
+                ("after", (b.id, f"{b.started:%Y-%m-%d %H:%M:%S %Z}")),
+            ),
+            ("Which", "Run", "Begun"),
+        ),
         "<h2>Scores</h2>",
         _differences(comparison),
         "<h2>What the runs differ in</h2>",
         _circumstances(comparison),
+        _prompt(comparison),
         _lacking("Only in the first run", comparison.only_a),
         _lacking("Only in the second run", comparison.only_b),
         _lacking("Say something else in the second suite, and are not compared", comparison.rewritten),
         f"<h2>Cases that came out differently ({len(changes):,})</h2>",
-        *map(_changed, changes),
+        *(_changed(change, opened=number < MOST_OPENED) for number, change in enumerate(changes)),
     ]
     return frame("Two evaluations", parts, style=PAGE_STYLE)
 
@@ -95,15 +110,14 @@ def between(name: str, low: float | None, high: float | None) -> str:
 
 def _scores(scores: Mapping[str, Summary]) -> str:
     rows = "".join(
-        f'<tr><th>{name}</th><td class="n">{value(name, one.mean)}</td>'
+        f'<tr><th scope="row">{name}</th><td class="n">{value(name, one.mean)}</td>'
         f'<td class="plot">{plots.share(_interval(one)) if name in SHARES else ""}</td>'
         f'<td class="n">{between(name, one.low, one.high)}</td><td class="n">{one.cases:,}</td>'
         f'<td class="faint">{LABELS.get(name, "")}</td></tr>'
         for name in LABELS
         if (one := scores.get(name)) is not None
     )
-    head = "<tr><th>Score</th><th>Mean</th><th></th><th>95 % interval</th><th>Cases</th><th></th></tr>"
-    return f"<table><thead>{head}</thead>{rows}</table>"
+    return _numbers(("Score", "Mean", "0 to 1", "95 % interval", "Cases", "What it says"), rows)
 
 
 def _verdicts(run: Run) -> str:
@@ -125,14 +139,18 @@ def _differences(comparison: Comparison) -> str:
     rows = [_difference(name, one, widest) for name, one in comparison.scores.items()]
     if comparison.judged is not None:
         rows.append(_difference("judge", comparison.judged, widest))
-    head = (
-        "<tr><th>Score</th><th>Before</th><th>After</th><th>Change</th><th></th><th>95 % interval</th><th>Higher</th>"
-        "<th>Lower</th></tr>"
-    )
+    head = ("Score", "Before", "After", "Change", "Less or more", "95 % interval", "Higher", "Lower")
     return (
-        f"<table><thead>{head}</thead>{''.join(rows)}</table>"
-        '<p class="faint">Grey: chance alone may bring such a change (the interval holds 0, or few cases changed).</p>'
+        _numbers(head, "".join(rows))
+        + '<p class="faint">Grey: chance alone may bring such a change (the interval holds 0, or few cases changed).</p>'
     )
+
+
+def _numbers(heads: Sequence[str], rows: str) -> str:
+    """A table of figures; heads of plots and texts stand at the left of their column."""
+    at_left = {"Score", "0 to 1", "Less or more", "What it says"}
+    cells = "".join(f'<th scope="col"{"" if head in at_left else _RIGHT}>{head}</th>' for head in heads)
+    return f'<div class="wide"><table><thead><tr>{cells}</tr></thead>{rows}</table></div>'
 
 
 def _difference(name: str, one: Difference, widest: float) -> str:
@@ -140,7 +158,7 @@ def _difference(name: str, one: Difference, widest: float) -> str:
     as_share = "answer" if share else name
     plot = plots.change(one.change, widest, sure=one.sure) if share else ""
     return (
-        f'<tr><th>{name}</th><td class="n">{value(as_share, one.a)}</td><td class="n">{value(as_share, one.b)}</td>'
+        f'<tr><th scope="row">{name}</th><td class="n">{value(as_share, one.a)}</td><td class="n">{value(as_share, one.b)}</td>'
         f'<td class="n">{signed(as_share, one.change.mean)}</td><td class="plot">{plot}</td>'
         f'<td class="n">{between(as_share, one.change.low, one.change.high)}</td><td class="n">{one.higher:,}</td>'
         f'<td class="n">{one.lower:,}</td></tr>'
@@ -172,6 +190,10 @@ def _case(record: CaseRecord, *, opened: bool = False) -> str:
     told = [f'<span class="faint">{shown_text(case.id)} {" ".join(map(shown_text, case.tags))}</span>']
     if case.must_refuse:
         told.append("Must be refused.")
+    if case.follows:
+        told.append(f"After: {'; '.join(map(shown_name, case.follows))}.")
+    if case.reference:
+        told.append(f"Reference: {shown_name(case.reference)}.")
     if case.accepted:
         told.append(f"Accepted: {', '.join(map(shown_name, case.accepted))}.")
     if case.source:
@@ -182,7 +204,13 @@ def _case(record: CaseRecord, *, opened: bool = False) -> str:
     parts += [_trial(trial) for trial in record.trials]
     parts.append(_hits(record))
     state = " open" if opened else ""
-    return f"<details{state}><summary>{shown_name(case.question)}</summary>{''.join(parts)}</details>"
+    return f'<details class="case"{state}><summary>{_question(case)}</summary>{"".join(parts)}</details>'
+
+
+def _question(case: Case) -> str:
+    """In its language: kanji have other forms in Japanese than a browser may choose."""
+    spoken = language(case.question)
+    return f'<bdi lang="{spoken}">{shown_text(case.question)}</bdi>' if spoken else shown_name(case.question)
 
 
 def _case_scores(record: CaseRecord) -> str:
@@ -225,13 +253,13 @@ def _hits(record: CaseRecord) -> str:
     return f"<details><summary>{counted(len(record.hits), 'passage')} found</summary><ol>{rows}</ol></details>"
 
 
-def _changed(change: Change) -> str:
+def _changed(change: Change, *, opened: bool) -> str:
     what = [f"{name} {value(name, one)} → {value(name, other)}" for name, (one, other) in change.flips.items()]
     what += change.others
     sides = "".join(f"<div>{_side(record)}</div>" for record in (change.a, change.b))
-    opened = " open" if change.flips or change.error else ""
+    state = " open" if opened and (change.flips or change.error) else ""
     return (
-        f"<details{opened}><summary>{shown_name(change.b.case.question)}</summary>"
+        f'<details class="case"{state}><summary>{_question(change.b.case)}</summary>'
         f'<p class="faint">{shown_text(change.b.case.id)}: {shown_text("; ".join(what))}</p>'
         f'<div class="two">{sides}</div></details>'
     )
@@ -248,33 +276,31 @@ def _side(record: CaseRecord) -> str:
 
 
 def _subject(run: Run) -> str:
-    subject = run.subject
-    told = {
-        "Kura": subject.kura,
-        "model": f"{subject.model} {subject.model_sha256}",
-        "style": subject.style,
-        "prompt": subject.prompt,
-        "embedder": subject.embedder,
-        "generation of the index": str(subject.generation or "none"),
-        "asked as": run.asked_as,
-        "suite": f"{run.suite.name} {run.suite.sha256}",
-        **{key: str(one) for key, one in subject.settings.items()},
-    }
-    return _table((name, (text,)) for name, text in told.items())
+    told = {**said_of(run.subject), "asked as": run.asked_as, "suite": f"{run.suite.name} {run.suite.sha256}"}
+    table = _table((name, (text or "none",)) for name, text in told.items())
+    text = run.subject.prompt_text
+    return table + (f'<h3>The prompt</h3><div class="said">{_lines(text)}</div>' if text else "")
 
 
 def _circumstances(comparison: Comparison) -> str:
     if not comparison.circumstances:
-        return "<p>In nothing that is recorded: what differs is the documents, or chance.</p>"
-    return _table((name, (one, other)) for name, one, other in comparison.circumstances)
+        return "<p>In nothing that is recorded: what differs is chance, or time.</p>"
+    rows = ((name, (one or "none", other or "none")) for name, one, other in comparison.circumstances)
+    return _table(rows, ("What", "Before", "After"))
 
 
-def _table(rows: Iterable[tuple[str, tuple[str, ...]]]) -> str:
+def _prompt(comparison: Comparison) -> str:
+    lines = comparison.prompt_diff
+    return f'<h3>The prompt</h3><div class="diff">{_lines(chr(10).join(lines))}</div>' if lines else ""
+
+
+def _table(rows: Iterable[tuple[str, tuple[str, ...]]], heads: Sequence[str] = ()) -> str:
+    head = "".join(f'<th scope="col">{one}</th>' for one in heads)
     cells = (
-        f"<tr><th>{shown_text(name)}</th>{''.join(f'<td>{shown_text(one)}</td>' for one in texts)}</tr>"
+        f'<tr><th scope="row">{shown_text(name)}</th>{"".join(f"<td>{shown_text(one)}</td>" for one in texts)}</tr>'
         for name, texts in rows
     )
-    return f"<table>{''.join(cells)}</table>"
+    return f'<div class="wide wrap"><table>{f"<thead><tr>{head}</tr></thead>" if head else ""}{"".join(cells)}</table></div>'
 
 
 def _lacking(said: str, ids: tuple[str, ...]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bot.evaluation.outcomes import RecordedAnswer, RecordedCitation, RecordedHit, Trial
@@ -62,8 +62,17 @@ def relevance(hits: Sequence[RecordedHit], sources: Sequence[str]) -> list[int]:
 
 def names(source: str, address: str, title: str) -> bool:
     """Whether an expected source is this document: its title, its address, or whole parts at the end of its address."""
-    wanted, whole = _folded(source), _folded(address)
-    if wanted in (whole, _folded(title)):
+    return _named(_folded(source), _folded(address), _folded(title))
+
+
+def absent(sources: Iterable[str], documents: Iterable[tuple[str, str]]) -> list[str]:
+    """The expected sources that are none of these documents (address and title), each once, in their order."""
+    known = [(_folded(address), _folded(title)) for address, title in documents]
+    return [one for one in dict.fromkeys(sources) if not any(_named(_folded(one), *other) for other in known)]
+
+
+def _named(wanted: str, whole: str, title: str) -> bool:
+    if wanted in (whole, title):
         return True
     return whole.endswith(wanted) and (wanted[0] in _BORDERS or whole[-len(wanted) - 1] in _BORDERS)
 

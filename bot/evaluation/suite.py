@@ -132,9 +132,9 @@ def _alone(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _asked(case: Case) -> tuple[str, frozenset[str]]:
-    """What two cases must not have in common: their question, asked by the same groups."""
-    return case.question, frozenset(case.groups)
+def _asked(case: Case) -> tuple[str, frozenset[str], tuple[str, ...]]:
+    """What two cases must not have in common: their question, asked by the same groups after the same questions."""
+    return case.question, frozenset(case.groups), case.follows
 
 
 def _holds(path: Path, text: str, cases: tuple[Case, ...]) -> bool:

@@ -20,6 +20,7 @@ from bot.settings import Settings
 from bot.settings_file import shown
 from bot.upkeep import EvaluationOrder, Note
 from ingest.reports import Progress
+from models.gguf import checksum
 from retrieval import generations
 from retrieval.access import Principal
 from retrieval.database import reading
@@ -152,6 +153,10 @@ def _threshold(folder: Path, generation: Generation | None) -> str:
 def _bearing(settings: Settings) -> dict[str, Any]:
     """What answers depend on, secrets masked, as JSON holds it: paths need not be text."""
     told = {key: value for key, value in shown(settings).items() if key.split(".")[0] not in _NO_BEARING}
+    if (
+        settings.search.glossary and settings.search.glossary.is_file()
+    ):  # as the prompt's version: what stands in the file counts, not where it lies
+        told["glossary sha256"] = checksum(settings.search.glossary)
     plain: dict[str, Any] = json.loads(json.dumps(told, ensure_ascii=False).encode("utf-8", "replace"))
     return plain
 
@@ -159,7 +164,6 @@ def _bearing(settings: Settings) -> dict[str, Any]:
 def _checksum(settings: Settings) -> str:
     """Of the local model's file as it was installed; "" for a model that is none."""
     from bot.wiring.models import model_card
-    from models.gguf import checksum
 
     if settings.model.component or settings.model.servers:
         return ""

@@ -132,11 +132,11 @@ def _suite(kura: Kura) -> Suite | None:
 
 def _asked(kura: Kura, suite: Suite, generation: int | None, note: Note) -> Run:
     from bot.evaluation.running import run
-    from retrieval.search import Searcher
+    from bot.wiring.search import make_searcher
 
     name = f"(golden questions, generation {generation})" if generation else "(golden questions)"
     started, measured = datetime.now(UTC), subject(kura, generation)
-    with asking(kura, Searcher(kura.index, generation=generation)) as (assistant, runner):
+    with asking(kura, make_searcher(kura.settings, kura.index, generation=generation)) as (assistant, runner):
         records = runner.run(
             run(
                 suite,

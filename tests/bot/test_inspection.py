@@ -105,3 +105,36 @@ def test_a_glossary_that_is_none_is_a_fault(tmp_path: Path) -> None:
     assert not ok
     assert detail.startswith(f"{file}, group 1: a group needs two words")
     assert finding(load(), "glossary") == (True, "none is set")
+
+
+def test_prompts_are_looked_at(tmp_path: Path) -> None:
+    ok, detail = finding(load(), "prompts")
+    assert ok
+    assert detail.startswith("answer@")
+    assert "of Kura itself" in detail
+    (tmp_path / "answer.md").write_text("no front matter")
+    ok, detail = finding(load(overrides={"answer": {"prompts": tmp_path}}), "prompts")
+    assert not ok
+    assert "answer.md, line 1" in detail
+
+
+def test_golden_questions_are_read_and_their_sources_looked_for(ingested: Settings, tmp_path: Path) -> None:
+    assert finding(ingested, "golden questions") == (True, "none are set")
+    suite = tmp_path / "golden.yaml"
+    asked = load(overrides={"embedder": ingested.embedder, "answer": {"golden": suite}})
+    ok, detail = finding(asked, "golden questions")
+    assert (ok, "cannot be read" in detail) == (False, True)
+    suite.write_text("- question: What is the hotel limit?\n  source: [travel.md, Travel policy]\n")
+    assert finding(asked, "golden questions") == (
+        True,
+        f"1 question in {suite}, not asked yet: `kura serve` and `kura eval golden` ask them",
+    )
+    suite.write_text("- question: What is the hotel limit?\n  source: [travel.md, gone.md, gone.md, other.md]\n")
+    ok, detail = finding(asked, "golden questions")
+    assert not ok
+    assert "2 expected sources of its cases not in the index: gone.md, other.md" in detail
+    (tmp_path / "data" / "evaluations").mkdir()
+    (tmp_path / "data" / "evaluations" / "golden.json").write_text("{")
+    suite.write_text("- question: What is the hotel limit?\n")
+    ok, detail = finding(asked, "golden questions")
+    assert (ok, "golden.json is damaged" in detail) == (False, True)

@@ -11,14 +11,15 @@ from pathlib import Path
 
 import pytest
 
+from bot.prompting import NOT_THERE
 from tests.bot.calibration.conftest import write_company
 from tests.bot.cli.conftest import Ended
 from tests.bot.cli.test_serve import KURA, environment
 
 Kura = Callable[..., Ended]
 GOLDEN = '[answer]\ngolden = "golden.jsonl"\n'
-MUTE = '[model]\ncomponent = "models.fakes.ScriptedChat"\narguments = { script = ["I cannot say."] }\n'
-"""A model that answers nothing from the documents."""
+MUTE = f'[model]\ncomponent = "models.fakes.ScriptedChat"\narguments = {{ answers = {json.dumps([NOT_THERE] * 9)} }}\n'
+"""A model that finds nothing in the documents."""
 
 
 def write_golden(folder: Path) -> None:

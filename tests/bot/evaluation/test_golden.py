@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.evaluation.errors import RunError
-from bot.evaluation.golden import FILE, GoldenBook, changed
+from bot.evaluation.errors import GoldenWorse, RunError
+from bot.evaluation.golden import FILE, GoldenBook, changed, inspected
 from bot.evaluation.runs import FOLDER
 from tests.bot.evaluation.conftest import HOTEL, NO_ANSWER, SUBJECT, answer, record, refusal, run_of, trial
 
@@ -42,6 +42,18 @@ def test_a_damaged_file_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / FOLDER / FILE).write_text("{")
     with pytest.raises(RunError, match=r"golden\.json is damaged"):
         book.accepted()
+
+
+def test_how_they_stand_is_told_without_asking(tmp_path: Path) -> None:
+    suite, book = tmp_path / "golden.yaml", GoldenBook(tmp_path)
+    suite.write_text("- question: Why?\n")
+    book.accept(run_of(GOOD), despite="of 9 golden questions it answers 1 worse: Why?")
+    assert inspected(suite, tmp_path, []) == (
+        f"1 question in {suite}, accepted at 2026-04-01 12:00 UTC, overruling that of 9 golden questions it answers 1 worse: Why?"
+    )
+    book.refuse(run_of(BAD), "It answers worse.")
+    with pytest.raises(GoldenWorse, match=r"was refused\. It answers worse\."):
+        inspected(suite, tmp_path, [])
 
 
 @pytest.mark.parametrize(

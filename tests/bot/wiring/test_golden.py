@@ -14,14 +14,15 @@ from bot.evaluation.errors import GoldenWorse
 from bot.evaluation.golden import GoldenBook
 from bot.evaluation.runs import Run
 from bot.ingesting import IngestRequest
+from bot.prompting import NOT_THERE
 from bot.settings import Settings, load
 from bot.wiring import open_kura
 from bot.wiring.golden import beside, passed, present, refused_before, unchanged
 from retrieval.building import Builder
 
 CASE = {"question": "What is the hotel limit?", "accepted": ["180 EUR"]}
-MUTE = {"component": "models.fakes.ScriptedChat", "arguments": {"script": ["I cannot say."]}}
-"""A model that answers nothing from the documents."""
+MUTE = {"component": "models.fakes.ScriptedChat", "arguments": {"answers": [NOT_THERE] * 9}}
+"""A model that finds nothing in the documents."""
 
 Set = Callable[..., Settings]
 
