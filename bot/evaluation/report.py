@@ -28,7 +28,8 @@ td, th { vertical-align: top; } thead th { color: var(--faint); } td.n { white-s
 .said, .diff { white-space: pre-wrap; overflow-wrap: anywhere; border-left: 3px solid var(--line); padding-left: .8rem;
   margin: .4rem 0; } .diff { font-family: ui-monospace, monospace; font-size: .9em; }
 details { margin: .3rem 0; } .case { border-top: 1px solid var(--line); padding: .3rem 0; content-visibility: auto;
-  contain-intrinsic-size: auto 2.2rem; } h2 + .case { border-top: 0; } .case > summary { font-weight: 600; overflow-wrap: anywhere; }
+  contain-intrinsic-size: auto 2.2rem; } h2 + .case { border-top: 0; }
+.case > summary { font-weight: 600; overflow-wrap: anywhere; }
 .two { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; } .two > div { min-width: 0; }
 @media (max-width: 45rem) { .two { grid-template-columns: 1fr; } }
 """

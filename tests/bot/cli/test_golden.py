@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from bot.prompting import NOT_THERE
-from tests.bot.calibration.conftest import write_company
 from tests.bot.cli.conftest import Ended
 from tests.bot.cli.test_serve import KURA, environment
 
@@ -81,7 +80,7 @@ def test_a_switch_asks_them_unless_it_is_made_anyway(kura: Kura, golden: None, i
 def test_beside_a_server_questions_are_asked_by_it(tmp_path: Path) -> None:
     data = tmp_path / "served"
     write_golden(tmp_path)
-    write_company(tmp_path / "company", 12)
+    (tmp_path / "company").mkdir()
     (tmp_path / "company" / "hotels.md").write_text("# Travel\n\nThe hotel limit per night in Europe is 180 EUR.\n")
 
     def kura(*arguments: str, config: str = "kura.toml") -> subprocess.CompletedProcess[str]:
@@ -91,7 +90,11 @@ def test_beside_a_server_questions_are_asked_by_it(tmp_path: Path) -> None:
     assert kura("ingest", "company").returncode == 0
     assert kura("eval", "golden").returncode == 0
     serve = [*KURA, "--config", "mute.toml", "serve", "--port", "0", "--anyway"]
-    with subprocess.Popen(serve, cwd=tmp_path, env=environment(data), stderr=subprocess.PIPE, text=True) as process:
+    with (
+        subprocess.Popen(serve, cwd=tmp_path, env=environment(data), stderr=subprocess.PIPE, text=True) as process,
+        ExitStack() as ending,
+    ):
+        ending.callback(process.terminate)
         assert process.stderr is not None
         said = ""
         while "Kura answers on" not in said:
@@ -102,16 +105,12 @@ def test_beside_a_server_questions_are_asked_by_it(tmp_path: Path) -> None:
         assert "answers 1 worse (answer 1.000 → 0.000" in said
         logs = threading.Thread(target=process.stderr.read)
         logs.start()
+        ending.callback(logs.join, 10)
+        ending.callback(process.terminate)
         evaluated = kura("eval", "run", "golden.jsonl", "--trials", "2", config="mute.toml")
-        assert (evaluated.returncode, "answer       0.000" in evaluated.stdout) == (0, True)
+        assert (evaluated.returncode, "answer       0.000" in evaluated.stdout) == (0, True), evaluated.stderr
         again = kura("eval", "golden", config="mute.toml")
-        assert (again.returncode, "1 golden question asked" in again.stdout) == (0, True)
-        fitted = kura("calibrate", "--questions", "50", "--show", "2", config="mute.toml")
-        assert (fitted.returncode, "Kept; what runs" in fitted.stdout) == (0, True), fitted.stderr
-        assert (data / "calibration.json").is_file()
+        assert (again.returncode, "1 golden question asked" in again.stdout) == (0, True), again.stderr
         assert kura("calibrate", "--questions", "50").returncode == 2  # other settings
         for arguments in (("--style", "quote"), ("--config", "mute.toml", "--config", "kura.toml")):
             assert kura("eval", "run", "golden.jsonl", *arguments, config="mute.toml").returncode == 2
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=20)
-        logs.join(10)
