@@ -154,7 +154,8 @@ class AnswerSettings(Section):
         " `off`: their form alone tells.",
     )
     golden: NamedPath | None = Field(
-        None, description="A suite of golden questions: an index made anew answers only if they fare no worse with it."
+        None,
+        description="A suite of golden questions: another index, model, prompt or setting answers only if they fare no worse.",
     )
     golden_loss: float = Field(
         0.02, ge=0, le=1, description="By how much the mean of a score of the golden questions may fall."

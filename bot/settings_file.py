@@ -74,7 +74,7 @@ _TEMPLATE = """\
 
 # [answer]
 # prompts = "prompts"                  # a folder with prompts of your own; docs/prompts.md
-# golden = "golden.yaml"               # questions that an index made anew must answer as well; docs/evaluation.md
+# golden = "golden.yaml"               # questions that whatever is changed must answer as well; docs/evaluation.md
 
 # [server]
 # host = "127.0.0.1"
