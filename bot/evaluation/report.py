@@ -57,9 +57,9 @@ def run_page(run: Run) -> str:
         "<h2>Time to the whole answer</h2>",
         plots.distribution([t.ms for record in run.cases for t in record.trials if t.answer is not None]),
         f"<h2>Cases that fell short ({len(short):,})</h2>",
-        *(_case(record, opened=number < MOST_OPENED) for number, record in enumerate(short)),
+        *(_case(record, short=True, opened=number < MOST_OPENED) for number, record in enumerate(short)),
         f"<h2>Cases without fault ({len(good):,})</h2>",
-        *(_case(record) for record in good),
+        *(_case(record, short=False) for record in good),
         "<h2>What was measured</h2>",
         _subject(run),
     ]
@@ -186,7 +186,8 @@ def _fell_short(record: CaseRecord) -> bool:
 # --- cases -----------------------------------------------------------------------------------------------------------
 
 
-def _case(record: CaseRecord, *, opened: bool = False) -> str:
+def _case(record: CaseRecord, *, short: bool, opened: bool = False) -> str:
+    """With the passages found where it fell short: of thousands of good ones they would make the page slow to open."""
     case = record.case
     told = [f'<span class="faint">{shown_text(case.id)} {" ".join(map(shown_text, case.tags))}</span>']
     if case.must_refuse:
@@ -203,7 +204,8 @@ def _case(record: CaseRecord, *, opened: bool = False) -> str:
     if record.error:
         parts.append(f'<p class="bad">Search: {shown_text(record.error)}</p>')
     parts += [_trial(trial) for trial in record.trials]
-    parts.append(_hits(record))
+    if short:
+        parts.append(_hits(record))
     state = " open" if opened else ""
     return f'<details class="case"{state}><summary>{_question(case)}</summary>{"".join(parts)}</details>'
 

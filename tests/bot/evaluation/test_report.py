@@ -7,7 +7,7 @@ from selectolax.lexbor import LexborHTMLParser as HTMLParser
 
 from bot.evaluation.comparing import compare
 from bot.evaluation.outcomes import Verdict
-from bot.evaluation.report import PAGE_STYLE, comparison_page, run_page
+from bot.evaluation.report import MOST_OPENED, PAGE_STYLE, comparison_page, run_page
 from bot.evaluation.runs import JudgePin, Run
 from bot.evaluation.suite import Case
 from bot.report_page import policy
@@ -63,6 +63,39 @@ def test_cases_that_fell_short_come_first_and_open() -> None:
     opened = [one.text() for one in tree.css("details[open] > summary")]
     assert opened == ["Broken?"]
     assert "No index." in tree.text()
+
+
+def test_of_thousands_that_fell_short_the_first_are_open_and_good_ones_have_no_passages() -> None:
+    short = [record(Case(id=f"s{n}", question=f"Short {n}?"), trial("No answer.")) for n in range(MOST_OPENED + 9)]
+    good = [record(Case(id=f"g{n}", question=f"Good {n}?"), trial(answer()), hits=[hit()]) for n in range(9)]
+    tree = HTMLParser(run_page(run_of(*short, *good)))
+    assert len(tree.css("details.case")) == MOST_OPENED + 18
+    assert len(tree.css("details[open]")) == MOST_OPENED
+    assert "passage found" not in tree.text()
+
+
+def test_tables_name_their_columns_and_rows_and_plots_say_what_they_show() -> None:
+    for page in (run_page(some_run()), comparison_page(compare(some_run(), some_run("No.", prompt="answer@2")))):
+        tree = HTMLParser(page)
+        assert all(cell.attributes.get("scope") in ("col", "row") and cell.text().strip() for cell in tree.css("th"))
+        plots = [one.attributes for one in tree.css("svg")]
+        assert plots
+        assert all("aria-hidden" in one or one.get("aria-label") for one in plots)
+    assert "2 answers: half within 10 ms, 95 % within 30 ms" in HTMLParser(run_page(some_run())).text()
+
+
+def test_a_question_is_marked_with_its_language() -> None:
+    asked = run_of(record(Case(question="有給休暇は何日付与されますか。"), trial(answer())))
+    assert HTMLParser(run_page(asked)).css_first("summary bdi").attributes["lang"] == "ja"
+
+
+def test_what_changed_in_the_prompt_is_shown() -> None:
+    one = some_run(prompt_text="Be brief.\nCite <all>.")
+    other = some_run(prompt="answer@2", prompt_text="Be brief.\nCite each.")
+    tree = HTMLParser(comparison_page(compare(one, other)))
+    assert tree.css_first(".diff").text().splitlines()[-2:] == ["-Cite <all>.", "+Cite each."]
+    assert HTMLParser(comparison_page(compare(some_run(), other))).css(".diff") == []
+    assert "Cite <all>." in HTMLParser(run_page(one)).text()
 
 
 def test_a_sentence_that_nothing_supports_is_pointed_at() -> None:
