@@ -16,6 +16,7 @@ from bot.errors import SettingsError
 from bot.evaluation.runs import Measured, Run, Subject, make_run
 from bot.evidence import ENOUGH, VERSION
 from bot.identity import local_principal
+from bot.prompt_files import ANSWER, load_prompts
 from bot.settings import Settings
 from bot.settings_file import shown
 from bot.upkeep import EvaluationOrder, Note
@@ -67,7 +68,7 @@ def subject(kura: Kura, generation: int | None = None) -> Subject:
         documents=documents,
         embedder=found.fingerprint if found else "",
         generation=found.id if found else None,
-        settings=_bearing(kura.settings),
+        settings=_bearing(kura.settings) | (_other_prompts(kura.settings) if varies(kura) else {}),
     )
 
 
@@ -139,6 +140,11 @@ def asking(kura: Kura, searcher: Searcher) -> Iterator[tuple[Assistant, asyncio.
         assistant = kura.assistant_with(searcher, bridge, model)
         runner.run(bridge.run(searcher.probe))  # what no case could be asked with is told once
         yield assistant, runner
+
+
+def _other_prompts(settings: Settings) -> dict[str, str]:
+    prompts = load_prompts(settings.answer.prompts)
+    return {f"prompt {name}": one.version for name, one in prompts.items() if name != ANSWER}
 
 
 def _threshold(folder: Path, generation: Generation | None) -> str:

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 
 from bot.errors import SettingsError
+from bot.evidence import ENOUGH, VERSION
 from bot.identity import local_principal
 from bot.ingesting import IngestRequest
+from bot.prompting import NOT_THERE
 from bot.settings import load
 from bot.wiring import open_kura
 from bot.wiring.evaluation import make_judge, subject
@@ -28,6 +30,9 @@ def test_what_is_measured_is_named_and_its_secrets_are_not(tmp_path: Path) -> No
     assert found.prompt
     assert (found.embedder, found.generation) == ("", None)
     assert found.settings["ingest.passage"] == PASSAGE
+    assert found.settings["prompt rewrite"].startswith("rewrite@")
+    assert NOT_THERE in found.prompt_text
+    assert (found.evidence, found.threshold) == (VERSION, f"{ENOUGH:g}, the default")
     told = found.model_dump_json()
     assert "s3cret" not in told
     assert "t0ken" not in told
