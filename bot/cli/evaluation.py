@@ -60,11 +60,9 @@ def run_suite(
     """Ask every case of a suite, score what comes of it, and keep the run."""
     from bot.cli.evaluation_output import print_comparison, print_run, run_as_json
     from bot.cli.output import print_json
-    from bot.errors import SettingsError
     from bot.evaluation.comparing import compare
     from bot.evaluation.suite import load
     from bot.upkeep import EvaluationOrder
-    from bot.wiring.handover import running_server
 
     least = _least(fail_below or ())
     if len(configs or ()) > 2:
@@ -72,11 +70,8 @@ def run_suite(
     load(suite)  # what is wrong with it is told before anything is opened
     given: Sequence[Path | None] = configs or [None]
     chosen = [settings(context, data_dir, config) for config in given]
-    if len(chosen) == 2 and any(running_server(one.data_dir) for one in chosen):
-        raise SettingsError(
-            "A server holds the data folder and answers by its own settings: stop it to compare two, or copy the folder and"
-            " name the copy with --data-dir."
-        )
+    if len(chosen) == 2:
+        _refuse_server(chosen)
     order = EvaluationOrder(str(suite.absolute()), as_name, tuple(group or ()), trials, judge)
     runs = [_evaluated(one, order, style) for one in chosen]
     comparison = compare(*runs) if len(runs) == 2 else None
@@ -201,6 +196,18 @@ def golden(
     else:
         print_run(run)
         told(result)
+
+
+def _refuse_server(chosen: Sequence[Settings]) -> None:
+    """Raises SettingsError if a server holds the data folder: it could run one of two at most."""
+    from bot.errors import SettingsError
+    from bot.wiring.handover import running_server
+
+    if any(running_server(one.data_dir) for one in chosen):
+        raise SettingsError(
+            "A server holds the data folder and answers by its own settings: stop it to compare two, or copy the folder and"
+            " name the copy with --data-dir."
+        )
 
 
 def _evaluated(chosen: Settings, order: EvaluationOrder, style: str | None) -> Run:
