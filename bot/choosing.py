@@ -91,8 +91,8 @@ def _chosen(
 ) -> list[int]:
     """The best, whoever contradicts it, and those after it that earn their place; none says what another says.
 
-    Where the best one points back, the sentence before it comes next; those of the others only where there is room: in their
-    place a likelier unit answers more often (of 800 questions of JaQuAD's training part two).
+    What one of them points back to comes where there is room: in its place a likelier unit answers more often (of 800
+    questions of JaQuAD's training part two more).
     """
     best = order[0]
     earning = takewhile(lambda at: likelihoods[at] >= EARNS * likelihoods[best], order[1:])
@@ -108,7 +108,7 @@ def _chosen(
                 chosen.append(at)
                 told.add(text)
 
-    take(chain([best], _pointed_to(best, hints, hits), _contradicting(order, hints, hits), earning))
+    take(chain([best], _contradicting(order, hints, hits), earning))
     take([before for at in chosen for before in _pointed_to(at, hints, hits)])
     return chosen
 

@@ -105,7 +105,7 @@ def test_a_sentence_that_points_back_brings_the_one_before_where_there_is_room(s
     assert told("renewed", [sentence], BADGES, at_most=1) == [sentence]
 
 
-def test_what_a_sentence_in_second_place_points_to_takes_nobodys_place() -> None:
+def test_what_a_sentence_points_to_takes_nobodys_place() -> None:
     text = "The badge opens the door. It is renewed each year.\n\n# Desk\n\nAsk the desk.\n\n# Key\n\nKeep the key."
     likely = ["Ask the desk.", "It is renewed each year.", "Keep the key."]
     assert set(told("renewed", likely, text)) == set(likely)
