@@ -43,10 +43,6 @@ class Glossary:
                 found[other] += said
         return Reading({phrase: tuple(dict.fromkeys(said)) for phrase, said in found.items() if said}) or LITERAL
 
-    def holds(self, term: str) -> bool:
-        """Whether a term stands in one of its phrases."""
-        return any(term in phrase for phrase in self._same)
-
 
 def load_glossary(path: Path) -> Glossary:
     """A company's glossary with Kura's everyday words. Raises GlossaryError, one sentence naming the file and the group."""
