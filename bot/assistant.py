@@ -32,6 +32,7 @@ from bot.store import ConversationStore
 from models.engine import EngineState, Waiting
 from retrieval.access import Principal
 from retrieval.documents import Hit
+from retrieval.language import language
 from retrieval.passages import StoredDocument
 from retrieval.search import Searcher
 
@@ -242,7 +243,7 @@ class Assistant:
         """
         prompt = await self._fit.ainvoke(weighed, config)
         course.prompt = self._model.prompt_version
-        prose = GroundedProse(prompt.passages, weighed.found.rarity)
+        prose = GroundedProse(prompt.passages, weighed.found.rarity, language(course.question.text))
         usage, reason = Usage(), ""
         chat, asked = await self._bridge.run(self._model.chat), course.question
         pieces = stream(self._model, chat, prompt, config, asked.principal, asked.thread)

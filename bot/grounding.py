@@ -22,6 +22,7 @@ from bot.sentences import Unit, units
 from bot.untrusted import gives_orders, live
 from bot.wording import says_less, says_more
 from retrieval.documents import Hit
+from retrieval.language import language
 from retrieval.terms import content_terms, terms
 
 MARK = re.compile(r"\s*\[(\d{1,2})\]")
@@ -127,15 +128,20 @@ class _Sources:
 
 
 class GroundedProse:
-    """Takes the model's prose as it streams, and gives back what the passages say of it, marked with `[n]`."""
+    """Takes the model's prose as it streams, and gives back what the passages say of it, marked with `[n]`.
 
-    def __init__(self, passages: Sequence[Hit], rarity: Callable[[str], float]) -> None:
+    `spoken` is the language of the question ("ja", "en"): a sentence in another is not told, but the quote in its place;
+    "" where it cannot be told, and for any.
+    """
+
+    def __init__(self, passages: Sequence[Hit], rarity: Callable[[str], float], spoken: str = "") -> None:
         self.text = ""
         self.citations: list[Citation] = []
         self.removed: list[str] = []
-        """Sentences that no passage says, for the trace: nobody was shown them."""
+        """Sentences that no passage says, or not in the question's language, for the trace: nobody was shown them."""
         self._passages = passages
         self._rarity = rarity
+        self._spoken = spoken
         self._sentences = SentenceStream()
         self._said: set[str] = set()
         self._declined = False
@@ -160,7 +166,8 @@ class GroundedProse:
         if claim.text in self._said:
             return  # small models repeat themselves
         self._said.add(claim.text)
-        if (span := support(claim, self._passages, self._rarity)) is not None:
+        foreign = self._spoken and language(claim.text) not in {"", self._spoken}
+        if not foreign and (span := support(claim, self._passages, self._rarity)) is not None:
             yield self._tell(claim.text, self._cited(span)[0])
             return
         self.removed.append(claim.text)

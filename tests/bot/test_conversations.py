@@ -16,6 +16,7 @@ from bot.answers import Answer, Delta, Done, Question, Searching, Timings, Usage
 from bot.assistant import Assistant
 from bot.identity import BearerTokens
 from bot.store import ConversationStore
+from models.fakes import ScriptedChat
 from retrieval.access import Audience, Principal
 from tests.bot.conftest import IN_HR, SOMEBODY, answer_of, events_of
 
@@ -109,3 +110,16 @@ def test_a_history_is_of_one_person_in_one_thread_with_the_same_rights(
         history = store.history(thread, principal=who, most=20)
         assert [turn.question for turn in history] == own
     store.close()
+
+
+# --- the language of the answer ---------------------------------------------------------------------------------------
+
+
+def test_prose_in_another_language_than_the_question_gives_way_to_the_quote(make_assistant: Make) -> None:
+    prose = "In Europe the hotel limit is 180 EUR per night. [1]"
+    english, japanese = (
+        said(make_assistant(ScriptedChat(answers=[prose])), question)[0]
+        for question in (HOTEL, "Europe の hotel limit per night はいくらですか。")
+    )
+    assert english.text == prose
+    assert japanese.text == "“The hotel limit is 180 EUR per night in Europe.” [1]"

@@ -128,3 +128,25 @@ def test_the_same_span_keeps_its_number() -> None:
     list(prose.feed("Breakfast is paid by the company. "))  # said already
     list(prose.finish())
     assert prose.text == "Breakfast is paid by the company. [1] The company paid breakfast. [1]"
+
+
+def test_a_sentence_in_another_language_than_the_question_gives_way_to_the_quote() -> None:
+    hotel = passage("The hotel limit is 180 EUR per night. Ask the travel desk.")
+    prose = GroundedProse([hotel], even, "ja")
+    pieces = [*prose.feed("The hotel limit is 180 EUR per night [1]. "), *prose.finish()]
+    assert pieces == ["“The hotel limit is 180 EUR per night.” [1]"]
+    assert prose.removed == ["The hotel limit is 180 EUR per night."]
+
+
+@pytest.mark.parametrize("spoken", ["en", ""])
+def test_a_sentence_in_the_language_of_the_question_is_told(spoken: str) -> None:
+    prose = GroundedProse([passage("The hotel limit is 180 EUR per night.")], even, spoken)
+    assert [*prose.feed("The hotel limit is 180 EUR per night [1]."), *prose.finish()] == [
+        "The hotel limit is 180 EUR per night. [1]"
+    ]
+    assert prose.removed == []
+
+
+def test_what_is_in_no_language_that_can_be_told_is_not_held_against_it() -> None:
+    prose = GroundedProse([passage("lighthouse up --backup")], even, "ja")
+    assert [*prose.feed("lighthouse up --backup [1]"), *prose.finish()] == ["lighthouse up --backup [1]"]
