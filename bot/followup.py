@@ -103,15 +103,14 @@ def read(question: str, history: Sequence[Turn]) -> Readings:
     if fragment := _fragment(rest):
         bare = not opening and not fragment.ending
         return Readings((_of_fragment(question, fragment, before), *([alone] if bare else [])), leans=True)
-    ways = (together, alone)
     pointing = bool(_POINTS_BACK.search(_POINTS_NOWHERE.sub("", question)))
     if _says_little(question):
-        return Readings((together,) if pointing else ways, leans=True, best=bool(_NAMED.search(question)))
-    if pointing:
-        return Readings(ways, leans=True, best=True)
-    if opening.strip(" 、,").lower() in _GOES_ON:
-        return Readings(ways, best=True)
-    return Readings((alone, replace(together, share=OWN_SHARE)))
+        ways = (together,) if pointing else (together, alone)
+        return Readings(ways, leans=True, best=bool(_NAMED.search(question)))
+    together = replace(together, share=OWN_SHARE)
+    if pointing or opening.strip(" 、,").lower() in _GOES_ON:
+        return Readings((together, alone), leans=pointing, best=True)
+    return Readings((alone, together))
 
 
 def meant(question: str) -> str:
