@@ -10,19 +10,17 @@ from typing import Any
 import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 
-from bot.answers import Answer, Delta, Done, Question, Refused, Searching, Sources
+from bot.answers import Delta, Done, Question, Refused, Searching, Sources
 from bot.assistant import MAX_QUESTION, Assistant
 from bot.bridge import Bridge
 from bot.errors import BadQuestion
 from bot.generating import AnswerModel
-from bot.identity import BearerTokens
 from bot.store import ConversationStore
 from ingest.fakes import InlineParser
 from ingest.folders import Folders
 from ingest.sync import Ingestor
 from models.errors import EngineFailed
 from models.fakes import ScriptedChat
-from retrieval.access import EVERYBODY, Principal
 from retrieval.documents import Hit
 from retrieval.errors import NotFound
 from retrieval.index import Index
@@ -82,73 +80,6 @@ def test_a_deleted_document_is_gone_from_the_very_next_answer(make_assistant: Ma
     (docs / "travel.md").unlink()
     Folders(Ingestor(index, InlineParser())).ingest(docs)
     assert asyncio.run(answer_of(assistant, HOTEL)).refused
-
-
-def test_a_follow_up_is_understood_in_its_thread_and_nowhere_else(make_assistant: Make) -> None:
-    async def talk() -> tuple[str, bool, bool]:
-        assistant = make_assistant()
-        await answer_of(assistant, HOTEL, thread="t")
-        again = await answer_of(assistant, "And what about breakfast there?", thread="t")
-        other_thread = await events_of(assistant, "And there?", thread="u")
-        other_person = await events_of(assistant, "And there?", IN_HR, thread="t")
-        queries = [events[0].query for events in (other_thread, other_person) if isinstance(events[0], Searching)]
-        return again.text, queries[0] == "And there?", queries[1] == "And there?"
-
-    text, alone_in_thread, alone_in_person = asyncio.run(talk())
-    assert "Breakfast is paid by the company." in text
-    assert alone_in_thread
-    assert alone_in_person
-
-
-# --- whose conversation it is ---------------------------------------------------------------------------------------
-
-ANYBODY = BearerTokens([])(None)
-
-
-def test_strangers_who_choose_the_same_thread_have_nothing_in_common(make_assistant: Make) -> None:
-    async def talk() -> tuple[Answer, Any, Answer]:
-        assistant = make_assistant()
-        first = await answer_of(assistant, HOTEL, ANYBODY, thread="1")
-        stranger = await events_of(assistant, "And breakfast there?", ANYBODY, thread="1")
-        again = await answer_of(assistant, "And breakfast there?", ANYBODY, thread=first.thread)
-        return first, stranger, again
-
-    first, stranger, again = asyncio.run(talk())
-    assert stranger[0] == Searching("And breakfast there?")
-    assert len({"1", first.thread, stranger[-1].answer.thread}) == 3
-    assert again.thread == first.thread
-    assert "Breakfast is paid by the company." in again.text
-
-
-def test_a_thread_that_only_looks_like_one_of_ours_is_not_taken(make_assistant: Make) -> None:
-    chosen = "t_" + "A" * 24
-    answer = asyncio.run(answer_of(make_assistant(), HOTEL, ANYBODY, thread=chosen))
-    assert answer.thread not in {"", chosen}
-
-
-def test_whoever_is_known_names_their_threads_and_an_empty_name_is_none(make_assistant: Make) -> None:
-    assert asyncio.run(answer_of(make_assistant(), HOTEL, SOMEBODY, thread="1")).thread == "1"
-    assert asyncio.run(answer_of(make_assistant(), HOTEL, ANYBODY)).thread == ""
-
-
-def test_what_belongs_to_no_thread_is_not_kept(make_assistant: Make, tmp_path: Path) -> None:
-    asyncio.run(answer_of(make_assistant(), HOTEL, SOMEBODY))
-    store = ConversationStore(tmp_path / "data")
-    assert store.history("", principal=SOMEBODY) == []
-    store.close()
-
-
-def test_an_answer_from_a_group_does_not_follow_who_left_it(make_assistant: Make) -> None:
-    async def talk() -> tuple[str, Any]:
-        assistant = make_assistant()
-        inside = Principal("local:somebody", frozenset({EVERYBODY, "hr"}))
-        outside = Principal("local:somebody", frozenset({EVERYBODY}))
-        answer = await answer_of(assistant, "What is the top of the G4 engineer band?", inside, thread="t")
-        return answer.text, await events_of(assistant, "And that of G5?", outside, thread="t")
-
-    told, events = asyncio.run(talk())
-    assert "9,800,000" in told
-    assert events[0] == Searching("And that of G5?")
 
 
 # --- what is refused --------------------------------------------------------------------------------------------------
