@@ -13,7 +13,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from bot.evaluation.comparing import said_of
-from bot.evaluation.errors import GoldenWorse, RunError, SuiteError
+from bot.evaluation.errors import RunError, SuiteError
 from bot.evaluation.gate import MOST_NAMED
 from bot.evaluation.runs import FOLDER, Run, RunStore, Subject
 from bot.evaluation.scorers import absent
@@ -113,8 +113,7 @@ class GoldenBook:
 def inspected(suite: Path, data_dir: Path, documents: Sequence[tuple[str, str]]) -> str:
     """How the golden questions stand beside these documents (address and title), without asking them.
 
-    Raises SuiteError for questions that cannot be read or name documents that are not there, GoldenWorse for what was refused
-    since they passed, RunError.
+    Raises SuiteError for questions that cannot be read or name documents that are not there, RunError.
     """
     cases = load(suite).cases
     book = GoldenBook(data_dir)
@@ -124,15 +123,14 @@ def inspected(suite: Path, data_dir: Path, documents: Sequence[tuple[str, str]])
             f"{suite}: {counted(len(gone), 'expected source')} of its cases not in the index: {named}; mend the cases, or ingest"
             " what they name."
         )
-    if book.why:
-        raise GoldenWorse(f"What was to answer was refused. {book.why}")
     accepted = book.accepted()
     if accepted is None:
         return (
             f"{counted(len(cases), 'question')} in {suite}, not asked yet: `kura serve` and `kura eval golden` ask them"
         )
     despite = f", overruling that {book.despite}" if book.despite else ""
-    return f"{counted(len(cases), 'question')} in {suite}, accepted at {accepted.started:%Y-%m-%d %H:%M %Z}{despite}"
+    refused = f"; refused since, and not started with: {book.why}" if book.why else ""
+    return f"{counted(len(cases), 'question')} in {suite}, accepted at {accepted.started:%Y-%m-%d %H:%M %Z}{despite}{refused}"
 
 
 def changed(former: Subject, present: Subject) -> list[str]:

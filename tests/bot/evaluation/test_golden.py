@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.evaluation.errors import GoldenWorse, RunError
+from bot.evaluation.errors import RunError
 from bot.evaluation.golden import FILE, GoldenBook, changed, inspected
 from bot.evaluation.runs import FOLDER
 from tests.bot.evaluation.conftest import HOTEL, NO_ANSWER, SUBJECT, answer, record, refusal, run_of, trial
@@ -52,8 +52,7 @@ def test_how_they_stand_is_told_without_asking(tmp_path: Path) -> None:
         f"1 question in {suite}, accepted at 2026-04-01 12:00 UTC, overruling that of 9 golden questions it answers 1 worse: Why?"
     )
     book.refuse(run_of(BAD), "It answers worse.")
-    with pytest.raises(GoldenWorse, match=r"was refused\. It answers worse\."):
-        inspected(suite, tmp_path, [])
+    assert inspected(suite, tmp_path, []).endswith("; refused since, and not started with: It answers worse.")
 
 
 @pytest.mark.parametrize(
