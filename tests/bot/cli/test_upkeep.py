@@ -185,7 +185,9 @@ def test_beside_a_server_each_command_does_what_it_does_without(tmp_path: Path, 
         subprocess.run(before, env=environment(data), check=True, capture_output=True)
     alone = kura("verify")
     serve = [*KURA, "--config", str(config), "serve", "--port", "0"]
-    with subprocess.Popen(serve, env=environment(data), stderr=subprocess.PIPE, text=True) as process:
+    with ExitStack() as stack:
+        process = stack.enter_context(subprocess.Popen(serve, env=environment(data), stderr=subprocess.PIPE, text=True))
+        stack.callback(process.kill)  # a test that fails here must not wait for a server that nobody ends
         assert process.stderr is not None
         found = re.search(r"http://[\d.]+:\d+", process.stderr.readline())
         assert found
