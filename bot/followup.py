@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from bot.clues import read_question
+from bot.asking import read_question
 from bot.counterparts import correction, replaced
 from bot.evidence import Evidence, Span
 from bot.store import Turn

@@ -1,12 +1,14 @@
-"""What a question asks for, and what speaks for a sentence."""
+"""What speaks for a sentence."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import pytest
 
-from bot.clues import KIN, Asked, clues, read_question
+from bot.asking import Asked, read_question
+from bot.clues import clues
 from retrieval.documents import Hit
 from retrieval.found import Found, Likeness
 
@@ -27,26 +29,6 @@ def found(*hits: Hit, likeness: Likeness | None = None) -> Found:
 def features(question: str, text: str, title: str = "") -> list[dict[str, float]]:
     """The features of each unit of one hit."""
     return [dict(clue.features) for clue in clues(asked(question), found(hit(text, title)))]
-
-
-@pytest.mark.parametrize(
-    ("question", "kind"),
-    [
-        ("When is the deadline?", "time"),
-        ("What day is the audit?", "time"),
-        ("How many days may I work at home?", "number"),
-        ("What is the maximum for a hotel?", "number"),
-        ("Who approves travel?", "name"),
-        ("Why was the server moved?", "reason"),
-        ("Tell me about remote work.", ""),
-        ("締切はいつですか。", "time"),
-        ("宿泊費の上限を教えてください。", "number"),
-        ("誰が承認しますか。", "name"),
-        ("なぜ移転したのですか。", "reason"),
-    ],
-)
-def test_a_question_says_what_kind_of_thing_it_asks_for(question: str, kind: str) -> None:
-    assert asked(question).kind == kind
 
 
 def test_a_sentence_shows_the_kind_asked_for_or_lacks_it() -> None:
@@ -91,26 +73,6 @@ def test_a_number_of_what_is_counted_is_told_from_any_number(question: str, coun
 def test_a_sentence_that_says_what_something_is(question: str, defines: str, does_not: str) -> None:
     assert features(question, defines)[0]["defines"] == 1.0
     assert features(question, does_not)[0]["defines"] == 0.0
-
-
-def test_a_word_of_the_same_family_counts_for_less_than_the_word() -> None:
-    held = asked("partnership").held
-    assert held(["partnership"]) == {"partnership": 1.0}
-    assert held(["partner"]) == {"partnership": KIN}
-    assert held(["part", "parting", "apart"]) == {}
-
-
-def test_short_words_have_no_family() -> None:
-    assert asked("cart").held(["cartoon"]) == {}
-    assert asked("carton").held(["cart"]) == {}
-
-
-def test_what_is_named_and_not_held_is_missing() -> None:
-    question = asked("Which hotel is near Bergen and Oslo?")
-    assert question.unnamed(["bergen", "oslo"]) == 0.0
-    assert question.unnamed(["bergen", "hotel"]) == pytest.approx(0.5)
-    assert question.unnamed([]) == 1.0
-    assert asked("where is the hotel?").unnamed([]) == 0.0
 
 
 def test_title_and_neighbours_lend_what_the_sentence_does_not_say() -> None:
@@ -160,9 +122,30 @@ def test_likeness_is_measured_of_each_unit_with_its_neighbours_below_the_title()
     assert [clue.features["likeness"] for clue in hints] == [0.0, 1.0, 2.0, 3.0]
 
 
-def test_a_word_that_was_taken_for_another_counts_as_its_kin() -> None:
-    asked = read_question("may I export the report", lambda _term: 1.0, ["export"])
-    assert asked.held(["export", "report"]) == {"export": KIN, "report": 1.0}
+def test_units_are_measured_by_the_best_of_all_and_of_their_passage() -> None:
+    hits = (hit("The hotel cap. A hotel."), hit("No word."))
+    first, second, third = (clue.features for clue in clues(asked("hotel cap"), found(*hits)))
+    assert (first["behind"], second["behind"], third["behind"]) == (0.0, 0.5, 0.0)
+    assert [math.exp(one["better"]) - 1 for one in (first, second, third)] == pytest.approx([0.0, 1.0, 2.0])
+
+
+def test_what_is_asked_for_may_stand_in_the_sentence_or_beside_it() -> None:
+    named, other, far = features("Which city is meant?", "The city is old. It is Bergen. It rains.")
+    assert [one["focus"] > 0 for one in (named, other, far)] == [True, False, False]
+    assert [one["focus beside"] > 0 for one in (named, other, far)] == [False, True, False]
+
+
+def test_the_end_of_the_question_counts_by_itself() -> None:
+    (subject, rest) = features("Lighthouse client refund deadline", "The Lighthouse client. The refund deadline.")
+    assert (subject["tail"], rest["tail"]) == (0.0, 1.0)
+
+
+def test_what_the_question_does_not_say_is_new_but_for_function_words() -> None:
+    (one,) = features("Who is the chair?", "The chair in 2026 is Ms Berg.")
+    assert math.exp(one["new"]) - 1 == pytest.approx(3.0)
+    assert math.exp(one["numbers"]) - 1 == pytest.approx(1.0)
+    (names,) = features("誰ですか。", "議長はトムと田中です。")
+    assert math.exp(names["names"]) - 1 == pytest.approx(2.0)
 
 
 def test_in_a_text_without_kanji_words_count_in_their_place() -> None:
