@@ -179,7 +179,7 @@ def read_question(question: str, rarity: Callable[[str], float], guessed: Iterab
         counted=_counted(question),
         defined=bool(_ASKS_WHAT.search(question)),
         named=frozenset(named),
-        focus=weights.keys() & set(_focus(question)),
+        focus=frozenset(weights.keys() & set(_focus(question))),
         tail=frozenset(ordered[-max(2, len(ordered) // 3) :]),
         guessed=frozenset(terms(" ".join(guessed))),
     )
