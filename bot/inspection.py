@@ -10,7 +10,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from socket import socket
@@ -24,6 +24,7 @@ from models.cards import ModelCard
 from models.embedders import Embedder
 from models.errors import ModelError
 from models.gguf import check
+from models.rerank import Reranker
 from models.speed import Speed
 from retrieval import generations
 from retrieval.checking import StoredSource, index_faults, stored_names, stored_sources
@@ -49,6 +50,8 @@ class Parts:
     """Whether the embedder has this fingerprint."""
     listening: Callable[[], AbstractContextManager[socket]]
     """The server's socket."""
+    reranker: Callable[[], AbstractContextManager[Reranker | None]] = nullcontext
+    """The reranker, if one is set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +180,7 @@ def examine(settings: Settings, parts: Parts) -> list[Finding]:
         ("llama.cpp", _llama),
         ("model", _model),
         ("embedder", _embedder),
+        ("reranker", _reranker),
         ("data folder", _data_folder),
         ("disk", _disk),
         ("index", _index),
@@ -242,6 +246,17 @@ def _embedder(settings: Settings, parts: Parts) -> str:
         return f"{settings.embedder.component} (not called)"
     embedder = parts.embedder()
     return f"{embedder.fingerprint}, {len(embedder.embed_query('hello'))} dimensions"
+
+
+def _reranker(settings: Settings, parts: Parts) -> str:
+    chosen = settings.rerank
+    if chosen.likelihood:
+        return "the likelihoods of the chat model (not called)"
+    with parts.reranker() as reranker:
+        if reranker is None:
+            return "none is set"
+        (said,) = reranker.score("hello", ["hello"])
+    return f"{chosen.name or chosen.path}, says {said:.2f} of a passage that is the question"
 
 
 def _data_folder(settings: Settings, _: Parts) -> str:

@@ -29,7 +29,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from bot.errors import SettingsError
 from bot.settings_base import NamedPath, Names, Section, Sha256, go_with
-from bot.settings_search import SearchSettings
+from bot.settings_search import RerankSettings, SearchSettings
 from bot.settings_sources import IngestSettings, SourceSettings
 from models.engine import FlashAttention, SplitMode
 
@@ -42,6 +42,7 @@ _PATHS = (
     ("model", "ca_file"),
     ("embedder", "path"),
     ("search", "glossary"),
+    ("rerank", "path"),
     ("answer", "prompts"),
     ("discord", "token_file"),
 )
@@ -205,6 +206,7 @@ class Settings(BaseSettings):
     model: ModelSettings = Field(default_factory=ModelSettings)
     embedder: EmbedderSettings = Field(default_factory=EmbedderSettings)
     search: SearchSettings = Field(default_factory=SearchSettings)
+    rerank: RerankSettings = Field(default_factory=RerankSettings)
     answer: AnswerSettings = Field(default_factory=AnswerSettings)
     sources: tuple[SourceSettings, ...] = Field((), description="What `kura ingest` reads when it is given no path.")
     ingest: IngestSettings = Field(default_factory=IngestSettings)

@@ -72,6 +72,11 @@ _TEMPLATE = """\
 # [search]
 # glossary = "glossary.toml"           # words that say the same; docs/search.md
 
+# [rerank]
+# name = "bge-reranker-v2-m3"          # a second look at the best passages; docs/search.md
+# candidates = 20
+# deadline_s = 5
+
 # [answer]
 # prompts = "prompts"                  # a folder with prompts of your own; docs/prompts.md
 # golden = "golden.yaml"               # questions that whatever is changed must answer as well; docs/evaluation.md

@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import date
 
 from retrieval.documents import Hit
 from retrieval.terms import terms
@@ -38,11 +39,11 @@ _AROUND = 8
 def fold(hits: Sequence[Hit]) -> tuple[Hit, ...]:
     """The hits, best first, without those that say what a better one says; that one names their places in `also`.
 
-    Of equal scores the first stays. A text under another heading says another thing.
+    Of equal scores the youngest stays, else the first. A text under another heading says another thing.
     """
     kept: list[_Read] = []
     holding: dict[str, list[_Read]] = {}
-    for hit in hits:
+    for hit in sorted(hits, key=lambda hit: (-hit.score, -(hit.dated or date.min).toordinal())):
         said = _Read(hit)
         told = {id(better): better for piece in said.pieces for better in holding.get(piece, ())}
         same = next((better for better in told.values() if better.says(said)), None)

@@ -25,7 +25,8 @@ class Found:
     `likeness` says how near texts are to the query by the embedder (cosine); None if it is not instant, or does not speak
     the query's language. `read` turns the terms of a text into what they say in the question's words: whoever weighs the
     hits must read them as the search did. `corrected` says of words of the question that stand nowhere which word they were
-    taken for: a guess, so whoever weighs the hits trusts them less.
+    taken for: a guess, so whoever weighs the hits trusts them less. `rerank_fault` says why the reranker that is set had no
+    say, in a sentence.
     """
 
     hits: tuple[Hit, ...]
@@ -33,3 +34,4 @@ class Found:
     likeness: Likeness | None = None
     read: Callable[[Terms], Terms] = as_written
     corrected: Mapping[str, str] = field(default_factory=dict)
+    rerank_fault: str = ""

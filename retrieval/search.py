@@ -19,7 +19,7 @@ from retrieval import generations, passages, widening
 from retrieval.access import Principal
 from retrieval.candidates import Snapshot, Worth
 from retrieval.database import reading
-from retrieval.documents import Hit
+from retrieval.documents import Around, Hit
 from retrieval.errors import NotFound
 from retrieval.filters import NO_FILTERS, Filters
 from retrieval.found import Found, Likeness
@@ -31,6 +31,7 @@ from retrieval.passages import StoredDocument
 from retrieval.preference import NO_PREFERENCE, Preference, weighed
 from retrieval.ranking import NOTHING_COUNTED, UNDECIDED, VECTOR_WEIGHT, understands, vector_weight
 from retrieval.reading import LITERAL, Reading
+from retrieval.reranking import Reranking
 from retrieval.spelling import guesses, spelt
 from retrieval.terms import content_terms, terms
 from retrieval.vectors import Vectors, as_vectors
@@ -53,8 +54,10 @@ class Searcher:
         generation: int | None = None,
         glossary: Glossary | None = None,
         preference: Preference = NO_PREFERENCE,
+        reranking: Reranking | None = None,
         today: Callable[[], date] = lambda: datetime.now(UTC).date(),
     ) -> None:
+        self._reranking = reranking
         self._index = index
         self._fixed = generation
         self._glossary = glossary
@@ -76,10 +79,16 @@ class Searcher:
         there, makes no difference: nothing of it is found.
         Raises IndexMismatch if the index was made by another embedder, IndexDamaged if it does not open.
         """
+        most = max(k, LOOKED_AT, self._reranking.candidates if self._reranking else 0)
         with self._index.courtesy.searching():
-            return self._search(text, k, without, filters, principal=principal)
+            found, around = self._search(text, most, without, filters, principal=principal)
+        hits, fault = self._reranking.rerank(text, found.hits) if self._reranking else (found.hits, "")
+        return replace(found, hits=widening.widen(hits, around, k), rerank_fault=fault)
 
-    def _search(self, text: str, k: int, without: Collection[str], filters: Filters, *, principal: Principal) -> Found:
+    def _search(
+        self, text: str, most: int, without: Collection[str], filters: Filters, *, principal: Principal
+    ) -> tuple[Found, dict[str, Around]]:
+        """The best hits as they were cut, and what stands around those that may be widened."""
         query = content_terms(text)
         reads = self._glossary.reading(terms(text)) if self._glossary else LITERAL
         worth = self._worth()
@@ -88,7 +97,7 @@ class Searcher:
             with reading(self._index.engine) as connection:
                 generation = self._answering(connection)
                 if generation is None or self._snapshot(connection, generation, principal=principal).is_empty:
-                    return Found((), NOTHING_COUNTED.rarity)
+                    return Found((), NOTHING_COUNTED.rarity), {}
             embedder = self._index.embedder_of(generation)
             vector = as_vectors([embedder.embed_query(text)])
             # 2. All else is of one snapshot; in the rare case that another generation answers by now, once more.
@@ -103,7 +112,7 @@ class Searcher:
                     snapshot = self._snapshot(connection, generation, without, reads, filters, principal=principal)
                     statistics = snapshot.statistics(query)
                 weight = vector_weight(language(text), embedder.languages)
-                hits = snapshot.hits(query, vector, statistics, weight=weight, k=max(k, LOOKED_AT), worth=worth)
+                hits = snapshot.hits(query, vector, statistics, weight=weight, k=most, worth=worth)
                 around = snapshot.around(widening.wanted(hits), widening.MOST)
                 break
         # 3. Outside of it: what the embedder says of their sentences.
@@ -114,7 +123,7 @@ class Searcher:
                 likeness = _undecided_of_others(likeness, embedder.languages)
             hits = _by_sentences(hits, likeness, worth)
         corrected = {word: spelt(word, term, (hit.text for hit in hits)) for word, term in meant.items()}
-        return Found(widening.widen(hits, around, k), statistics.rarity, likeness, reads.read, corrected)
+        return Found(hits, statistics.rarity, likeness, reads.read, corrected), around
 
     def document(self, document_id: str, *, principal: Principal) -> StoredDocument:
         """A live document; raises NotFound if there is none that the principal may read."""

@@ -12,6 +12,7 @@ from bot.answers import Answer
 from bot.feedback import Verdict
 from bot.jobs import Job
 from models.engine import EngineState
+from retrieval.reranking import RerankState
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -36,11 +37,16 @@ _COUNTERS = {
 
 
 class Metrics:
-    """What a server counts; `engine` says what the model's engine is doing, if there is one in this installation."""
+    """What a server counts; `engine` and `rerank` say what the model's engine and the reranker are doing, if there are any."""
 
-    def __init__(self, engine: Callable[[], EngineState | None] = lambda: None) -> None:
+    def __init__(
+        self,
+        engine: Callable[[], EngineState | None] = lambda: None,
+        rerank: Callable[[], RerankState | None] = lambda: None,
+    ) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_Engine(engine))
+        self._registry.register(_Reranker(rerank))
         self._requests = Counter(
             "kura_http_requests",
             "HTTP requests answered, by method, route and status (499: the client went away first).",
@@ -117,3 +123,22 @@ class _Engine(Collector):
             yield GaugeMetricFamily(f"kura_engine_{name}", text, value=getattr(state, name))
         for name, text in _COUNTERS.items():
             yield CounterMetricFamily(f"kura_engine_{name}", text, value=getattr(state, name))
+
+
+class _Reranker(Collector):
+    """The counts of the reranker, asked for when somebody looks."""
+
+    def __init__(self, state: Callable[[], RerankState | None]) -> None:
+        self._state = state
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing is asked before somebody looks."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        state = self._state()
+        if state is None:
+            return
+        yield CounterMetricFamily("kura_rerank_requests", "Searches the reranker was asked about.", state.requests)
+        yield CounterMetricFamily("kura_rerank_failures", "Of those, searches it failed.", state.failures)
+        yield GaugeMetricFamily("kura_rerank_failing", "1 if it failed last.", value=float(bool(state.problem)))

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from ingest.freshness import Freshness
     from ingest.reports import Progress
     from retrieval.index import Index
+    from retrieval.reranking import Reranking
     from retrieval.search import Searcher
 
 
@@ -91,7 +92,14 @@ class Kura:
     def searcher(self) -> Searcher:
         from bot.wiring.search import make_searcher
 
-        return make_searcher(self.settings, self.index)
+        return make_searcher(self.settings, self.index, reranking=self.reranking)
+
+    @cached_property
+    def reranking(self) -> Reranking | None:
+        """What a reranker is asked with, if one is set; nothing is loaded yet."""
+        from bot.wiring.rerankers import make_reranking
+
+        return make_reranking(self.settings, self.closing, lambda: self.model.chat())  # noqa: PLW0108 - the model is made when it is asked
 
     @cached_property
     def freshness(self) -> Freshness:

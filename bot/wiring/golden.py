@@ -136,7 +136,10 @@ def _asked(kura: Kura, suite: Suite, generation: int | None, note: Note) -> Run:
 
     name = f"(golden questions, generation {generation})" if generation else "(golden questions)"
     started, measured = datetime.now(UTC), subject(kura, generation)
-    with asking(kura, make_searcher(kura.settings, kura.index, generation=generation)) as (assistant, runner):
+    with asking(kura, make_searcher(kura.settings, kura.index, generation=generation, reranking=kura.reranking)) as (
+        assistant,
+        runner,
+    ):
         records = runner.run(
             run(
                 suite,

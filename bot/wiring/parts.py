@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
 from bot.inspection import Parts
 from bot.settings import Settings
 from bot.wiring import listen
 from bot.wiring.embedders import made_index, make_embedder
 from bot.wiring.models import engine_options, running_card, speed_book
+from bot.wiring.rerankers import make_file_reranker
+from models.rerank import Reranker
 
 
 def make_parts(settings: Settings) -> Parts:
@@ -17,4 +22,11 @@ def make_parts(settings: Settings) -> Parts:
         embedder=lambda: make_embedder(settings),
         made_index=lambda fingerprint: made_index(settings, fingerprint),
         listening=lambda: listen(settings.server.host, settings.server.port),
+        reranker=lambda: _reranker(settings),
     )
+
+
+@contextmanager
+def _reranker(settings: Settings) -> Iterator[Reranker | None]:
+    with ExitStack() as stack:
+        yield make_file_reranker(settings, stack)

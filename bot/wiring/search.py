@@ -8,13 +8,17 @@ from bot.settings import Settings
 
 if TYPE_CHECKING:
     from retrieval.index import Index
+    from retrieval.reranking import Reranking
     from retrieval.search import Searcher
 
 
-def make_searcher(settings: Settings, index: Index, *, generation: int | None = None) -> Searcher:
+def make_searcher(
+    settings: Settings, index: Index, *, generation: int | None = None, reranking: Reranking | None = None
+) -> Searcher:
     """Searches the generation that answers, unless one is named. Raises GlossaryError for a glossary that is none."""
     from retrieval.glossary import load_glossary
     from retrieval.search import Searcher
 
     file = settings.search.glossary
-    return Searcher(index, generation=generation, glossary=load_glossary(file) if file else None)
+    glossary = load_glossary(file) if file else None
+    return Searcher(index, generation=generation, glossary=glossary, reranking=reranking)

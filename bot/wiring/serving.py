@@ -43,7 +43,7 @@ def make_served(kura: Kura, server: RunningServer | None = None) -> Served:
     settings = kura.settings
     kura.ingesting.apply_readers()  # before the first question
     identify = BearerTokens(_clients(settings, server))
-    metrics = Metrics(kura.assistant.engine_state)
+    metrics = Metrics(kura.assistant.engine_state, lambda: kura.reranking.state() if kura.reranking else None)
     jobs = IngestJobs(
         kura.ingesting,
         reports=kura.reports,

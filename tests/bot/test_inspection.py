@@ -17,6 +17,7 @@ from models.fakes import HashingEmbeddings
 from retrieval.building import Builder
 from retrieval.database import open_database, writing
 from retrieval.index import DATABASE, MIGRATIONS
+from tests.models import gguf_encoders
 
 
 class CountedEmbeddings(HashingEmbeddings):
@@ -138,3 +139,18 @@ def test_golden_questions_are_read_and_their_sources_looked_for(ingested: Settin
     suite.write_text("- question: What is the hotel limit?\n")
     ok, detail = finding(asked, "golden questions")
     assert (ok, "golden.json is damaged" in detail) == (False, True)
+
+
+def test_a_reranker_is_asked_once_and_a_broken_one_is_a_fault(tmp_path: Path) -> None:
+    def reranker(**named: Any) -> tuple[bool, str]:
+        return finding(load(overrides={"data_dir": tmp_path / "data", "rerank": named}), "reranker")
+
+    assert reranker() == (True, "none is set")
+    assert reranker(likelihood=True) == (True, "the likelihoods of the chat model (not called)")
+    file = gguf_encoders.bert_reranker(tmp_path / "tiny.gguf")
+    ok, detail = reranker(path=file)
+    assert ok
+    assert detail.startswith(f"{file}, says 0.")
+    ok, detail = reranker(path=gguf_encoders.bert_embedder(tmp_path / "other.gguf"))
+    assert not ok
+    assert "is not a reranker" in detail

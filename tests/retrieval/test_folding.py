@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -107,3 +108,12 @@ def test_a_text_without_words_is_folded_only_into_the_same() -> None:
 def test_a_quote_stands_in_a_copy_with_other_spaces() -> None:
     assert holds("The limit\nis  180 EUR.", "limit is 180 eur")
     assert not holds("The limit is 180 EUR.", "limit is 210 EUR")
+
+
+def test_of_equal_copies_the_youngest_stays() -> None:
+    old, new, undated = (
+        replace(hit(POLICY, name), dated=dated)
+        for name, dated in (("old", date(2021, 4, 1)), ("new", date(2024, 4, 1)), ("undated", None))
+    )
+    assert documents(undated, old, new) == [("new", ["old", "undated"])]
+    assert documents(replace(old, score=2.0), new) == [("old", ["new"])]

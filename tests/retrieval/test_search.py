@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
+from models.errors import EngineFailed
 from models.fakes import HashingEmbeddings
 from retrieval import authority, purging
 from retrieval.access import Audience, Principal, Readers
@@ -16,6 +17,7 @@ from retrieval.errors import NotFound
 from retrieval.glossary import load_glossary
 from retrieval.index import Index
 from retrieval.ranking import UNDECIDED, VECTOR_WEIGHT
+from retrieval.reranking import Reranking
 from retrieval.search import Searcher
 from retrieval.terms import terms
 from tests.retrieval.conftest import ALL, HR, IN_HR, SOMEBODY, CountingEmbeddings, prepared
@@ -302,3 +304,27 @@ def test_a_list_that_was_cut_is_found_whole_at_its_exact_place(put: Put, searche
     document = searcher.document(hit.document_id, principal=SOMEBODY)
     assert hit.text == "Bring to the vault:\n\n- a badge\n\n- a green key" == document.text[hit.start : hit.end]
     assert hit.line == 3
+
+
+class PrefersShort:
+    """A reranker with a taste of its own."""
+
+    fingerprint = "short"
+
+    def score(self, query: str, passages: Sequence[str]) -> list[float]:
+        if query == "stop":
+            raise EngineFailed("The reranker stopped.")
+        return [1.0 / len(passage) for passage in passages]
+
+
+def test_a_reranker_has_a_say_in_the_order_and_none_in_what_is_found(put: Put, index: Index) -> None:
+    put(long="The hotel limit is 180 EUR and breakfast is included.", short="Hotel limit: 180.", it="A printer.")
+    reranking = Reranking(PrefersShort(), candidates=20, deadline_s=30.0)
+    searcher = Searcher(index, reranking=reranking)
+    found = searcher.search("hotel limit breakfast", principal=SOMEBODY, k=2)
+    assert [(hit.title, hit.rerank is not None) for hit in found.hits] == [("short", True), ("long", True)]
+    assert found.rerank_fault == ""
+    failing = searcher.search("stop", principal=SOMEBODY, k=2)
+    assert failing.hits == Searcher(index).search("stop", principal=SOMEBODY, k=2).hits
+    assert failing.rerank_fault == "The reranker stopped."
+    reranking.close()

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from bot.ingesting import IngestRequest, Outcome
 from bot.jobs import Job
 from bot.web.metrics import Metrics
+from retrieval.reranking import RerankState
 from tests.bot.ingests import sync_report
 
 NOON = datetime(2026, 4, 1, 12, tzinfo=UTC)
@@ -35,3 +36,11 @@ def test_an_ingest_with_failures_or_a_dry_run_leaves_nothing_fresh() -> None:
     shown = metrics.exposition().decode()
     assert "kura_ingest_failures_total 3.0" in shown
     assert "kura_ingest_last_whole_timestamp_seconds 0.0" in shown
+
+
+def test_a_reranker_is_counted_where_there_is_one() -> None:
+    assert b"kura_rerank" not in Metrics().exposition()
+    shown = Metrics(rerank=lambda: RerankState(7, 2, "It stopped.")).exposition().decode()
+    assert "kura_rerank_requests_total 7.0" in shown
+    assert "kura_rerank_failures_total 2.0" in shown
+    assert "kura_rerank_failing 1.0" in shown
