@@ -78,52 +78,68 @@ class SentenceStream:
 
 def support(claim: Claim, passages: Sequence[Hit], rarity: Callable[[str], float]) -> Span | None:
     """The unit that says it, or None. The passages it named are looked at first, then all."""
-    return _Sources(claim, passages, rarity).said_by() if not live(claim.text) else None
+    return _Passages(passages, rarity).said_by(claim)
 
 
-class _Sources:
-    """The units a sentence may have been made from, those of the passages it named first."""
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A unit of a passage that a sentence may have been made from."""
 
-    def __init__(self, claim: Claim, passages: Sequence[Hit], rarity: Callable[[str], float]) -> None:
-        self._claim = claim.text
+    hit: Hit
+    unit: Unit
+    text: str
+    terms: frozenset[str]
+
+
+class _Passages:
+    """The units of the passages, read once; those that give orders to whoever answers are left out."""
+
+    def __init__(self, hits: Sequence[Hit], rarity: Callable[[str], float]) -> None:
+        self._hits = hits
         self._rarity = rarity
-        named = [passages[n - 1] for n in claim.named if 1 <= n <= len(passages)]
-        self._groups = (named, [hit for hit in passages if hit not in named])
-        self._terms = set(content_terms(claim.text))
-        self._weight = sum(map(rarity, self._terms))
+        self._read: dict[int, list[_Source]] = {}
 
-    def said_by(self) -> Span | None:
+    def said_by(self, claim: Claim) -> Span | None:
         """The unit that holds most of it, of those that say it."""
-        return self._best(self._says)
+        return None if live(claim.text) else self._best(claim, lambda source: self._says(claim.text, source))
 
-    def nearest(self) -> Span | None:
+    def nearest(self, claim: Claim) -> Span | None:
         """The sentence that holds most of it, fit to stand in its place."""
-        return self._best(lambda _, unit, text: unit.kind in {"sentence", "item"} and not live(text))
+        return self._best(claim, lambda source: source.unit.kind in {"sentence", "item"} and not live(source.text))
 
-    def _best(self, fits: Callable[[Hit, Unit, str], bool]) -> Span | None:
-        if self._weight <= 0 or self._terms <= _numbers(self._claim):
+    def _best(self, claim: Claim, fits: Callable[[_Source], bool]) -> Span | None:
+        wanted = set(content_terms(claim.text))
+        weight = sum(map(self._rarity, wanted))
+        if weight <= 0 or wanted <= _numbers(claim.text):
             return None  # nothing is said: a list's number, a lone amount
-        for group in self._groups:
+        named = [n - 1 for n in claim.named if 1 <= n <= len(self._hits)]
+        for group in (named, [at for at in range(len(self._hits)) if at not in named]):
             best: Span | None = None
-            for hit in group:
-                for unit in units(hit.text, hit.language):
-                    text = hit.text[unit.start : unit.end]
-                    held = sum(map(self._rarity, self._terms & set(terms(text)))) / self._weight
-                    if held < SUPPORTED or (best is not None and held <= best.score):
-                        continue
-                    if not gives_orders(text) and fits(hit, unit, text):
-                        best = Span(hit, hit.start + unit.start, hit.start + unit.end, held)
+            for source in (source for at in group for source in self._sources(at)):
+                held = sum(map(self._rarity, wanted & source.terms)) / weight
+                if held >= SUPPORTED and (best is None or held > best.score) and fits(source):
+                    start = source.hit.start + source.unit.start
+                    best = Span(source.hit, start, start + len(source.text), held)
             if best is not None:
                 return best
         return None
 
-    def _says(self, hit: Hit, unit: Unit, text: str) -> bool:
-        context = hit.text[slice(*unit.context)] if unit.context else ""
-        about = "\n".join((hit.title, *hit.heading, context))
+    def _sources(self, at: int) -> list[_Source]:
+        if at not in self._read:
+            hit = self._hits[at]
+            pieces = [(unit, hit.text[unit.start : unit.end]) for unit in units(hit.text, hit.language)]
+            self._read[at] = [
+                _Source(hit, unit, text, frozenset(terms(text))) for unit, text in pieces if not gives_orders(text)
+            ]
+        return self._read[at]
+
+    def _says(self, claim: str, source: _Source) -> bool:
+        hit, context = source.hit, source.unit.context
+        about = "\n".join((hit.title, *hit.heading, hit.text[slice(*context)] if context else ""))
         return not (
-            difference(self._claim, text, about)
-            or says_more(self._claim, text, about)
-            or says_less(self._claim, text, self._rarity)
+            difference(claim, source.text, about)
+            or says_more(claim, source.text, about)
+            or says_less(claim, source.text, self._rarity)
         )
 
 
@@ -139,8 +155,8 @@ class GroundedProse:
         self.citations: list[Citation] = []
         self.removed: list[str] = []
         """Sentences that no passage says, or not in the question's language, for the trace: nobody was shown them."""
-        self._passages = passages
-        self._rarity = rarity
+        self._hits = passages
+        self._passages = _Passages(passages, rarity)
         self._spoken = spoken
         self._sentences = SentenceStream()
         self._said: set[str] = set()
@@ -149,7 +165,7 @@ class GroundedProse:
     @property
     def declined(self) -> bool:
         """Whether the model says that the passages do not answer. Not believed where a passage may have told it to."""
-        return self._declined and not any(gives_orders(hit.text) for hit in self._passages)
+        return self._declined and not any(gives_orders(hit.text) for hit in self._hits)
 
     def feed(self, piece: str) -> Iterator[str]:
         """Take a piece of prose; yield the pieces of text that are certain now."""
@@ -167,13 +183,14 @@ class GroundedProse:
             return  # small models repeat themselves
         self._said.add(claim.text)
         foreign = self._spoken and language(claim.text) not in {"", self._spoken}
-        if not foreign and (span := support(claim, self._passages, self._rarity)) is not None:
+        if not foreign and (span := self._passages.said_by(claim)) is not None:
             yield self._tell(claim.text, self._cited(span)[0])
             return
         self.removed.append(claim.text)
-        if (near := _Sources(claim, self._passages, self._rarity).nearest()) is not None:
+        if (near := self._passages.nearest(claim)) is not None:
             citation, is_new = self._cited(near)
             if is_new:
+                self._said.add(citation.quote)
                 yield self._tell(phrases.quoted(citation.quote, near.hit.language), citation)
 
     def _cited(self, span: Span) -> tuple[Citation, bool]:

@@ -15,7 +15,7 @@ from bot.amounts import amounts, without_amounts
 from bot.untrusted import foreign_letters
 from retrieval.terms import content_terms, is_function, is_packed, terms
 
-COVERED = 0.7
+COVERED = 0.8
 """The share of a clause's term weight that a sentence must hold if it takes the clause up at all."""
 TAKEN_UP = 0.5
 """From this share on it does."""
@@ -52,18 +52,26 @@ def says_more(claim: str, unit: str, about: str = "") -> bool:
 
 
 def says_less(claim: str, unit: str, rarity: Callable[[str], float]) -> bool:
-    """Whether a sentence takes up a clause of its unit and leaves out what may narrow it."""
+    """Whether a sentence takes up no clause of its unit, or one without what may narrow it."""
     claim, unit = (unicodedata.normalize("NFKC", text) for text in (claim, unit))
     said = {*terms(claim), *terms(without_amounts(claim))}
     numbers = {number for number, _ in amounts(claim)}
-    for clause in _CLAUSE_ENDS.split(unit):
-        words = {term for term in content_terms(without_amounts(clause)) if not is_function(term)}
-        total = sum(map(rarity, words))
-        share = sum(rarity(word) for word in words & said) / total if total else 1.0
-        taken_up = share >= TAKEN_UP or not numbers.isdisjoint(number for number, _ in amounts(clause))
-        if taken_up and words & said and share < COVERED:
-            return True
-    return False
+    clauses = _CLAUSE_ENDS.split(unit)
+    shares = [_share(clause, said, numbers, rarity) for clause in clauses]
+    taken_up = [share for share in shares if share is not None and share >= TAKEN_UP]
+    narrowed = any(
+        share is not None and 0 < share < COVERED and not numbers.isdisjoint(number for number, _ in amounts(clause))
+        for clause, share in zip(clauses, shares, strict=True)
+    )
+    return narrowed or min(taken_up, default=1.0) < COVERED or (not taken_up and any(shares))
+
+
+def _share(clause: str, said: set[str], numbers: set[str], rarity: Callable[[str], float]) -> float | None:
+    """The share of a clause's weight that is said; None if it has no words of meaning and no amount that is said."""
+    words = {term for term in content_terms(without_amounts(clause)) if not is_function(term)}
+    if total := sum(map(rarity, words)):
+        return sum(rarity(word) for word in words & said) / total
+    return 1.0 if any(number in numbers for number, _ in amounts(clause)) else None
 
 
 def _untold(run: str) -> bool:
