@@ -44,7 +44,7 @@ _BOUNDS = tuple(
             (r"\b(?:at least|minimum|no less than|or more|more than|over|above)\b", "以上|最低|最小|を超え|下限"),
             (
                 r"\b(?:at most|maximum|no more than|up to|or less|less than|under|below)\b",
-                "以下|最大|最高|未満|上限|まで",
+                "以下|以内|最大|最高|未満|上限|まで",
             ),
         ),
         (

@@ -33,7 +33,7 @@ _ORDERS = re.compile(
     rf"|\b{_SPEAKS}\b[^.!?]{{0,40}}\b{_ANSWERER}s?\b"
     rf"|\b(?:notes?|messages?|attention|instructions?|orders?)\b (?:to|for) (?:the |any |all )?"
     rf"(?:{_ANSWERER}|assistant|bot|model)"
-    r"|^\W*(?:system|assistant|user|developer|human)\s*:"
+    r"|(?:^\W*|[\"'(>]\s*)(?:system|assistant|user|developer|human)\s*:"
     rf"|\b{_SPEAKS}\b(?:[^.!?]{{0,20}} )?(?:only|exactly|verbatim|nothing but|the (?:exact )?words?|the (?:following|phrase))\b"
     r"|\b(?:when|if|whenever) (?:you are |anybody |anyone |somebody |someone |a user |the user |users )?ask(?:ed|s)?\b"
     rf".{{0,80}}\b{_SPEAKS}\b"

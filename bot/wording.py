@@ -59,10 +59,13 @@ def says_less(claim: str, unit: str, rarity: Callable[[str], float]) -> bool:
     clauses = _CLAUSE_ENDS.split(unit)
     shares = [_share(clause, said, numbers, rarity) for clause in clauses]
     taken_up = [share for share in shares if share is not None and share >= TAKEN_UP]
-    narrowed = any(
-        share is not None and 0 < share < COVERED and not numbers.isdisjoint(number for number, _ in amounts(clause))
-        for clause, share in zip(clauses, shares, strict=True)
-    )
+    narrowed = False
+    for clause, share in zip(clauses, shares, strict=True):
+        held = {number for number, _ in amounts(clause)}
+        told = bool(held & numbers)
+        narrowed |= share is not None and (
+            (0 < share < COVERED and told) or (share >= TAKEN_UP and bool(held) and not told)
+        )
     return narrowed or min(taken_up, default=1.0) < COVERED or (not taken_up and any(shares))
 
 

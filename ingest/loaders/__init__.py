@@ -15,7 +15,7 @@ from ingest.errors import DocumentError, EmptyDocument, IngestError, UnknownForm
 if TYPE_CHECKING:
     from retrieval.documents import Document
 
-LOADER_VERSION = "3"
+LOADER_VERSION = "4"
 """Changes whenever the same bytes would give another document."""
 
 _CODE = (

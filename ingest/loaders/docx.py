@@ -1,14 +1,15 @@
 """Word documents into a `Document`: paragraphs, lists and tables in their order, headings by style or outline level.
 
-Left out: deleted and hidden text, the old place of moved text, page headers and footers, footnotes and comments.
-python-docx parses with entities unresolved and libxml2's depth and size limits on; the archive is measured before.
+Left out: deleted and hidden text (white or tiny letters, too), the old place of moved text, page headers and footers,
+footnotes and comments. python-docx parses with entities unresolved and libxml2's depth and size limits on; the archive is
+measured before.
 """
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ingest.loaders.office import check_archive, modified
@@ -24,6 +25,9 @@ _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallba
 _UNREAD = {_W + "del", _W + "moveFrom", _W + "pPr", _W + "rPr", _W + "tblPr", _W + "sectPr", _FALLBACK}
 _SIGNS = {_W + "tab": " ", _W + "br": "\n", _W + "cr": "\n", _W + "noBreakHyphen": "-"}
 _HEADING_STYLE = re.compile(r"(?:heading|見出し)\s*([1-9])", re.IGNORECASE)
+_SHADED = {_W + "rPr", _W + "pPr", _W + "tcPr", _W + "tblPr"}
+_TINY = 4
+"""Half points: nobody reads letters of two points."""
 _TITLE_LENGTH = 80
 _INDENT_LEVELS = 6
 
@@ -39,10 +43,10 @@ def load(stem: str, data: bytes) -> Document:
     before = ""  # the marker of the block before
     for element in _blocks(word.element.body):
         if element.tag == _W + "tbl":
-            writer.block(table(_rows(element)))
+            writer.block(table(_rows(element, reader.hidden)))
             before = ""
             continue
-        text = lines(_text(element))
+        text = lines(_text(element, reader.hidden))
         level = reader.heading_level(element)
         if level == 0:
             continue  # the title: it is said of the whole document
@@ -71,7 +75,7 @@ def _blocks(root: Any) -> Iterator[Any]:
             stack.extend(reversed(element))
 
 
-def _text(root: Any) -> str:
+def _text(root: Any, hidden: _Hidden) -> str:
     """What a reader sees of an element; its paragraphs are parted by line ends."""
     parts: list[str] = []
     stack = [root]
@@ -81,18 +85,58 @@ def _text(root: Any) -> str:
             parts.append(element.text or "")
         elif element.tag in _SIGNS:
             parts.append(_SIGNS[element.tag])
-        elif element.tag not in _UNREAD and not _vanished(element):
+        elif element.tag not in _UNREAD and not (element.tag == _W + "r" and hidden.run(element)):
             if element.tag == _W + "p" and element is not root:
                 parts.append("\n")
             stack.extend(reversed(element))
     return "".join(parts)
 
 
-def _vanished(run: Any) -> bool:
-    if run.tag != _W + "r":
-        return False
-    vanish = run.find(f"{_W}rPr/{_W}vanish")
-    return vanish is not None and vanish.get(_W + "val") not in ("0", "false", "off")
+class _Hidden:
+    """Which runs of a text no reader sees: hidden by themselves or their style, white on nothing, or without size."""
+
+    def __init__(self, styles: Mapping[str, Any]) -> None:
+        self._styles = styles
+
+    def run(self, run: Any) -> bool:
+        properties = [one for one in self._properties(run) if one is not None]
+        if any(_is_on(one, "vanish") or _is_on(one, "specVanish") for one in properties):
+            return True
+        size = next((value for one in properties if (value := _value(one, "sz"))), "")
+        if size.isdecimal() and int(size) <= _TINY:
+            return True
+        colour = next((value for one in properties if (value := _value(one, "color"))), "")
+        return colour.upper() == "FFFFFF" and not _on_colour(run)
+
+    def _properties(self, run: Any) -> Iterator[Any]:
+        """The run's own properties, then those of its style and the styles that one is based on."""
+        own = run.find(_W + "rPr")
+        yield own
+        style_id = _value(own, "rStyle") if own is not None else ""
+        seen: set[str] = set()
+        while style_id in self._styles and style_id not in seen:
+            seen.add(style_id)
+            yield self._styles[style_id].find(_W + "rPr")
+            style_id = _value(self._styles[style_id], "basedOn")
+
+
+def _is_on(properties: Any, name: str) -> bool:
+    found = properties.find(_W + name)
+    return found is not None and found.get(_W + "val") not in ("0", "false", "off")
+
+
+def _on_colour(run: Any) -> bool:
+    """Whether a colour may lie behind a run: its own, its paragraph's, its cell's, or that of a table's style."""
+    around = run
+    while around is not None:
+        for properties in (child for child in around if child.tag in _SHADED):
+            if _value(properties, "tblStyle") or _value(properties, "highlight"):
+                return True
+            shade = properties.find(_W + "shd")
+            if shade is not None and shade.get(_W + "fill", "auto").upper() not in ("AUTO", "FFFFFF"):
+                return True
+        around = around.getparent()
+    return False
 
 
 def _within(root: Any, tag: str) -> Iterator[Any]:
@@ -106,12 +150,12 @@ def _within(root: Any, tag: str) -> Iterator[Any]:
             stack.extend(reversed(element))
 
 
-def _rows(root: Any) -> list[list[str]]:
+def _rows(root: Any, hidden: _Hidden) -> list[list[str]]:
     rows = []
     for row in _within(root, _W + "tr"):
         cells: list[str] = []
         for cell in _within(row, _W + "tc"):
-            cells.append(_text(cell))
+            cells.append(_text(cell, hidden))
             span = cell.find(f"{_W}tcPr/{_W}gridSpan")
             value = span.get(_W + "val", "") if span is not None else ""
             cells.extend([""] * (min(int(value), 20) - 1 if value.isdecimal() else 0))
@@ -127,6 +171,7 @@ class _Reader:
         self._styles: dict[str, Any] = {
             style.get(_W + "styleId", ""): style for style in word.styles.element.iterchildren(_W + "style")
         }
+        self.hidden = _Hidden(self._styles)
         self._bullets = _bullets(word)
         self._counts: dict[tuple[str, int], int] = {}
 
@@ -136,7 +181,7 @@ class _Reader:
             if name.lower() in ("title", "表題"):
                 if self.title:
                     return 1
-                self.title = one_line(_text(paragraph))
+                self.title = one_line(_text(paragraph, self.hidden))
                 return 0
             if heading := _HEADING_STYLE.fullmatch(name):
                 return int(heading[1])

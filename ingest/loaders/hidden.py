@@ -1,4 +1,4 @@
-"""What Markdown and MDX hold that no reader of the page sees, taken out: comments, scripts, imports, component tags.
+"""What Markdown and MDX hold that no reader of the page sees, taken out: comments, scripts, hidden elements, imports, tags.
 
 Hidden text must not give orders to a model. Line ends stay, so that line numbers are those of the file. Fences and code
 spans are shown to readers and stay untouched.
@@ -7,11 +7,19 @@ spans are shown to readers and stay untouched.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable
 
 from ingest.loaders.commonmark import blocks
+from ingest.loaders.styles import hides, writes_white
 
 _TRACES = re.compile(r"<!--|<script|<style|\]:\s*(?:#|<>)", re.IGNORECASE)
+_ELEMENT = re.compile(
+    r"<(?P<end>/?)(?P<name>[a-zA-Z][a-zA-Z0-9]*)(?P<said>(?:[^<>\"'`]++|\"[^\"<>]*+\"|'[^'<>]*+')*+)>"
+)
+_STYLE = re.compile(r"\bstyle\s*=\s*(?:\"([^\"]*)\"|'([^']*)')", re.IGNORECASE)
+_HIDES = re.compile(r"\s(?:hidden(?=[\s/=]|$)|aria-hidden\s*=\s*[\"']?true)", re.IGNORECASE)
+_VOID = frozenset("area base br col embed hr img input link meta source track wbr".split())
 _COMMENT_END = "-->"
 _HIDDEN_START = re.compile(r"<!--|<(script|style)\b", re.IGNORECASE)
 _INLINE_SIGN = re.compile(r"(?<!\\)(`+)|<!--")
@@ -32,6 +40,7 @@ _JSX = re.compile(
 
 def without_comments(text: str) -> str:
     """Markdown without what is hidden from its readers."""
+    text = _without_hidden_elements(text)
     if not _TRACES.search(text):
         return text
     lines = text.split("\n")
@@ -85,6 +94,65 @@ def _inline_cleaned(text: str) -> str:
             break
         at = after
     return "".join([*kept, text[at:]])
+
+
+def _without_hidden_elements(text: str) -> str:
+    """The text without elements of HTML that their own attributes hide, those in code excepted.
+
+    One that is never closed hides what is left of its paragraph.
+    """
+    elements = [found for found in _ELEMENT.finditer(text) if found["name"].lower() not in _VOID]
+    if not any(_is_hidden(found) for found in elements):
+        return text
+    code = _code_ranges(text)
+    elements = [found for found in elements if not _within(code, found.start())]
+    closed = {found["name"].lower(): found.end() for found in elements if found["end"]}
+    kept, at, inside, depth, began = [], 0, "", 0, 0
+    for found in elements:
+        name = found["name"].lower()
+        if found.start() < at:
+            continue
+        if inside:
+            depth += (name == inside) * (-1 if found["end"] else 1)
+            if depth and found.end() != closed[inside]:
+                continue
+            kept += [text[at:began], "\n" * text.count("\n", began, found.end())]
+            at, inside = found.end(), ""
+        elif not found["end"] and _is_hidden(found):
+            began = found.start()
+            if closed.get(name, 0) > began:
+                inside, depth = name, 1
+            else:
+                ending = text.find("\n\n", began)
+                after = len(text) if ending < 0 else ending
+                kept += [text[at:began], "\n" * text.count("\n", began, after)]
+                at = after
+    return "".join([*kept, text[at:]])
+
+
+def _is_hidden(element: re.Match[str]) -> bool:
+    style = _STYLE.search(element["said"])
+    written = (style[1] or style[2] or "") if style else ""
+    return _HIDES.search(element["said"]) is not None or hides(written) or writes_white(written)
+
+
+def _code_ranges(text: str) -> list[tuple[int, int]]:
+    """Where fences, indented code and code spans stand, ascending."""
+    starts = [0]
+    for line in text.split("\n"):
+        starts.append(starts[-1] + len(line) + 1)
+    fenced = [
+        (starts[token.map[0]], starts[token.map[1]])
+        for token in blocks(text)
+        if token.map is not None and token.type in ("fence", "code_block")
+    ]
+    spans = [found.span() for found in re.finditer(r"(`++)(?:(?!\1)[^\n])*+\1", text)]
+    return sorted(fenced + spans)
+
+
+def _within(ranges: list[tuple[int, int]], place: int) -> bool:
+    before = bisect_right(ranges, (place, place)) - 1
+    return any(start <= place < end for start, end in ranges[max(0, before - 1) : before + 2])
 
 
 def without_components(text: str) -> str:

@@ -14,6 +14,7 @@ from ingest.dates import latest
 from ingest.decoding import decode
 from ingest.errors import DocumentError
 from ingest.loaders.blocks import fenced
+from ingest.loaders.styles import has_background, hides, hiding_selectors, is_white, writes_white
 from ingest.loaders.writer import Writer, lines, one_line, table
 from retrieval.documents import Document, Mark
 from retrieval.language import language
@@ -49,7 +50,6 @@ _BLOCKS = _tags(
 _LISTS = _tags("ul ol menu dl")
 _ITEMS = _tags("li dt dd")
 _HEADING = re.compile(r"h([1-6])")
-_HIDING_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _DAYS = _tags(
     "date last-modified dc.date dc.date.modified dcterms.date dcterms.modified article:published_time article:modified_time "
     "og:updated_time datepublished datemodified"
@@ -67,6 +67,7 @@ def load(stem: str, data: bytes) -> Document:
     source = decode(data, declared=declared[1].decode("ascii") if declared else "")
     _check_depth(source)
     tree = LexborHTMLParser(source)
+    _mark_hidden(tree)
     page = _Page()
     roots, around = _main_content(tree)
     for root in roots:
@@ -114,15 +115,36 @@ def _attribute(node: LexborNode, name: str) -> str:
     return (node.attributes.get(name) or "") if node.is_element_node else ""
 
 
+def _mark_hidden(tree: LexborHTMLParser) -> None:
+    """Say of each element that the page's own sheets hide that it is hidden."""
+    for sheet in tree.css("style"):
+        for selector in hiding_selectors(_plain_text(sheet)):
+            for node in tree.css(selector):
+                node.attrs["hidden"] = ""
+
+
 def _hidden(node: LexborNode) -> bool:
     attributes = node.attributes
     if not attributes:
         return False
+    style = attributes.get("style") or ""
     return (
         "hidden" in attributes
         or attributes.get("aria-hidden") == "true"
-        or _HIDING_STYLE.search(attributes.get("style") or "") is not None
+        or hides(style)
+        or ((writes_white(style) or is_white(attributes.get("color") or "")) and not _on_colour(node))
     )
+
+
+def _on_colour(node: LexborNode) -> bool:
+    """Whether an element around it puts a colour behind its text."""
+    around: LexborNode | None = node
+    while around is not None and around.is_element_node:
+        colour = _attribute(around, "bgcolor")
+        if (colour and not is_white(colour)) or has_background(_attribute(around, "style")):
+            return True
+        around = around.parent
+    return False
 
 
 def _readable(node: LexborNode, unread: frozenset[str]) -> bool:

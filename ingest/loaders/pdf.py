@@ -1,6 +1,6 @@
-"""PDF into a `Document`: text by page, lines joined to paragraphs, larger lines as headings. Knows no pictures (no OCR).
+"""PDF into a `Document`: text by page, lines joined to paragraphs, larger lines as headings, no text that nobody sees.
 
-pdfium is not thread-safe: one lock guards every call into it, so one process reads one PDF at a time.
+Knows no pictures (no OCR). pdfium is not thread-safe: one lock guards every call into it, so one process reads one PDF at a time.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ingest.dates import latest
 from ingest.errors import DocumentError, EmptyDocument
+from ingest.loaders.pdf_sight import unseen
 from ingest.loaders.writer import Writer, one_line, visible
 from retrieval.documents import Document
 from retrieval.language import language
@@ -49,6 +50,7 @@ _BODY_LINES = 3
 """A page of fewer lines keeps them all: its first and last are its text."""
 _DIGITS = re.compile(r"\d+")
 _JUNK_TITLE = re.compile(r"untitled|microsoft |無題|.*\.(?:docx?|xlsx?|pptx?|pdf|html?|indd)$", re.IGNORECASE)
+_BLANK = " \t\r　"
 _HYPHENS = ("\x02", "\ufffe", "\u00ad")
 """What pdfium and writers of PDF put where a word is divided at a line end."""
 
@@ -106,16 +108,25 @@ def _page_lines(pdf: pypdfium2.PdfDocument, number: int) -> list[_Line]:
             text = textpage.get_text_range()
             # boxes are asked for by index, which fits the text only if every character is one unit
             boxed = len(text) == textpage.count_chars()
+            hidden = unseen(page, textpage)
+            if hidden and not boxed:
+                raise DocumentError(
+                    f"Page {number + 1} holds text that its readers cannot see, among characters that cannot be told apart:"
+                    " print it into a new PDF."
+                )
             lines = []
             at = 0
             for raw in text.split("\n"):
-                stripped = raw.strip(" \t\r　")
-                line = _Line(stripped)
-                if boxed and stripped:
-                    first = at + raw.index(stripped[0])
-                    left, bottom, _, top = textpage.get_charbox(first, loose=True)
-                    _, _, right, _ = textpage.get_charbox(first + len(stripped) - 1, loose=True)
-                    line = _Line(stripped, left, right, bottom, top - bottom)
+                shown = [index for index in range(at, at + len(raw)) if index not in hidden]
+                while shown and text[shown[0]] in _BLANK:
+                    del shown[0]
+                while shown and text[shown[-1]] in _BLANK:
+                    del shown[-1]
+                line = _Line("".join(text[index] for index in shown))
+                if boxed and shown:
+                    left, bottom, _, top = textpage.get_charbox(shown[0], loose=True)
+                    _, _, right, _ = textpage.get_charbox(shown[-1], loose=True)
+                    line = _Line(line.text, left, right, bottom, top - bottom)
                 lines.append(line)
                 at += len(raw) + 1
             return lines

@@ -1,8 +1,8 @@
 """PowerPoint presentations into a `Document`: a section for each slide, its texts as they stand, then its notes.
 
-Left out: hidden slides, dates, footers and slide numbers, pictures, charts, SmartArt and comments. Numbers of slides
-count the hidden ones, as PowerPoint does. python-pptx parses with entities unresolved and libxml2's limits on depth
-and size; the archive is measured before.
+Left out: hidden slides and shapes, what lies beside a slide, tiny letters, dates, footers and slide numbers, pictures,
+charts, SmartArt and comments. Numbers of slides count the hidden ones, as PowerPoint does. python-pptx parses with entities
+unresolved and libxml2's limits on depth and size; the archive is measured before.
 """
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ _JUNK_TITLE = re.compile(
 _BAND = 200_000
 """English metric units (914,400 an inch): shapes whose tops differ by less stand side by side."""
 _INDENT_LEVELS = 6
+_TINY = 2
+"""Points: nobody reads smaller letters."""
 _A = "{http://schemas.openxmlformats.org/drawingml/2006/main}"
 _SIGNS = tuple(_A + name for name in ("buChar", "buAutoNum", "buBlip"))
 
@@ -46,7 +48,8 @@ def load(stem: str, data: bytes) -> Document:
     for number, slide in enumerate(presentation.slides, start=1):
         if slide._element.get("show") in ("0", "false"):
             continue
-        title, blocks, notes = _title(slide), list(_blocks(slide)), _notes(slide)
+        size = presentation.slide_width or 0, presentation.slide_height or 0
+        title, blocks, notes = _title(slide), list(_blocks(slide, size)), _notes(slide)
         if not (title or blocks or notes):
             continue
         first_title = first_title or title
@@ -73,11 +76,11 @@ def _notes(slide: Slide) -> str:
     return lines(frame.text.replace("\v", "\n")) if frame is not None else ""
 
 
-def _blocks(slide: Slide) -> Iterator[tuple[str, bool]]:
+def _blocks(slide: Slide, size: tuple[int, int]) -> Iterator[tuple[str, bool]]:
     """What stands on a slide besides its title: texts, and whether each stands close to the one before."""
     title = slide.shapes.title
     for shape in _in_order(slide.shapes):
-        if title is not None and shape.shape_id == title.shape_id:
+        if (title is not None and shape.shape_id == title.shape_id) or _unseen(shape, size):
             continue
         if getattr(shape, "has_table", False):
             if text := table(_rows(shape.table)):
@@ -97,6 +100,22 @@ def _in_order(shapes: Iterable[Any]) -> Iterator[Any]:
             yield from _in_order(shape.shapes)
         else:
             yield shape
+
+
+def _unseen(shape: Any, size: tuple[int, int]) -> bool:
+    """Whether a shape is hidden, or lies wholly beside the slide, whose width and height are `size`."""
+    if any(
+        named.get("hidden") in ("1", "true")
+        for named in shape._element.iter("{*}cNvPr")
+        if named.get("id") == str(shape.shape_id)
+    ):
+        return True
+    if shape.left is None or shape.top is None or not shape.width or not shape.height:
+        return False  # as its design says
+    width, height = size
+    return bool(
+        shape.left >= width or shape.top >= height or shape.left + shape.width <= 0 or shape.top + shape.height <= 0
+    )
 
 
 def _furniture(shape: Any) -> bool:
@@ -119,7 +138,7 @@ def _holds_list(shape: Any) -> bool:
 def _paragraphs(frame: TextFrame, *, listed: bool) -> Iterator[tuple[str, bool]]:
     """The paragraphs of a frame; those of a list as its items. `listed`: the frame's design gives them signs."""
     paragraphs = [
-        (paragraph, text) for paragraph in frame.paragraphs if (text := lines(paragraph.text.replace("\v", "\n")))
+        (paragraph, text) for paragraph in frame.paragraphs if (text := lines(_legible(paragraph).replace("\v", "\n")))
     ]
     listed = listed and len(paragraphs) > 1
     before = False
@@ -130,6 +149,14 @@ def _paragraphs(frame: TextFrame, *, listed: bool) -> Iterator[tuple[str, bool]]
         marker = "  " * min(paragraph.level, _INDENT_LEVELS) + "- " if item else ""
         yield marker + text.replace("\n", "\n" + " " * len(marker)), item and before
         before = item
+
+
+def _legible(paragraph: Any) -> str:
+    """A paragraph's text without runs in tiny letters."""
+    tiny = any(run.font.size is not None and run.font.size.pt <= _TINY for run in paragraph.runs)
+    if not tiny:
+        return str(paragraph.text)
+    return "".join(run.text for run in paragraph.runs if run.font.size is None or run.font.size.pt > _TINY)
 
 
 def _rows(grid: Any) -> list[list[str]]:

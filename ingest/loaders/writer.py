@@ -11,8 +11,11 @@ TEXT_LIMIT = 50_000_000
 """Characters of one document: far above any written by people, far below what would fill the memory."""
 
 _INVISIBLE = re.compile(
-    # soft hyphen, zero-width, bidi controls, tag characters, controls but tab and line feed, non-characters of pdfium
-    "[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f"
+    # a row of variation selectors, of which one alone chooses the form of a sign and several can hide a text; then soft
+    # hyphen, joiners and fillers without width, bidi controls, tag characters, controls but tab and line feed,
+    # non-characters of pdfium
+    "[\ufe00-\ufe0f\U000e0100-\U000e01ef]{2,}"
+    "|[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\uffa0\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f"
     "\x00-\x08\x0b-\x1f\x7f-\x9f\ufff9-\ufffb\ufffe\uffff\ud800-\udfff]"
 )
 _SPACES = re.compile(r"[^\S\n]+")

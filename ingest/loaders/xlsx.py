@@ -1,8 +1,9 @@
 """Excel workbooks into a `Document`: a section for each visible sheet, a line for each row that names its columns.
 
-Values are those Excel saw last: nothing is calculated, so a formula written by a program that never calculated it is
-an empty cell. Left out: hidden sheets, charts, pictures, comments, and cells that hold an error. A cell merged over
-rows is said in each of them. openpyxl streams the rows; with defusedxml installed it refuses entities.
+Values are those Excel saw last: nothing is calculated, so a formula written by a program that never calculated it is an
+empty cell. Left out: hidden sheets, rows and columns, cells whose letters are white or whose format shows nothing, charts,
+pictures, comments, and cells that hold an error. A cell merged over rows is said in each of them. openpyxl streams the
+rows; with defusedxml installed it refuses entities.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from openpyxl.worksheet._read_only import ReadOnlyWorksheet
 
 _MERGE = re.compile(rb"<(?:\w+:)?mergeCell\s[^<>]*?ref=[\"']([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})[\"']")
+_HIDDEN = re.compile(rb"<(?:\w+:)?(?P<kind>row|col)\s(?=[^<>]*?\bhidden=[\"'](?:1|true)[\"'])(?P<said>[^<>]*)>")
+_SAID = re.compile(rb"\b(r|min|max)=[\"'](\d{1,7})[\"']")
+_LAST_COLUMN = 16_384
 _PIECE = 1_000_000
 """Bytes of a sheet looked through at once for merged cells; they stand behind its rows, where streaming comes too late."""
 _OVERLAP = 200
@@ -52,11 +56,13 @@ def load(stem: str, data: bytes) -> Document:
 
 
 def _rows(sheet: ReadOnlyWorksheet) -> Iterator[Row]:
-    merges = _merges(sheet)
+    merges, hidden_rows, hidden_columns = _arranged(sheet)
     falling: dict[int, tuple[int, str]] = {}  # by column: the last row of a cell merged over rows, and its text
     sheet.reset_dimensions()  # what the file says of its own size may be wrong or a bomb
     for number, cells in enumerate(sheet.iter_rows(), start=1):
-        texts = [_text(cell) for cell in cells]
+        if number in hidden_rows:
+            continue
+        texts = ["" if at in hidden_columns or _blank(cell) else _text(cell) for at, cell in enumerate(cells)]
         spans = {}
         for column, width, last in merges.pop(number, ()):
             if column < len(texts) and texts[column]:
@@ -73,11 +79,14 @@ def _rows(sheet: ReadOnlyWorksheet) -> Iterator[Row]:
         yield Row(texts, spans)
 
 
-def _merges(sheet: ReadOnlyWorksheet) -> dict[int, list[tuple[int, int, int]]]:
-    """Merged cells by the number of their first row: index of their first column, columns covered, last row."""
+def _arranged(sheet: ReadOnlyWorksheet) -> tuple[dict[int, list[tuple[int, int, int]]], set[int], set[int]]:
+    """Merged cells by the number of their first row (index of their first column, columns covered, last row), the numbers
+    of hidden rows, and the indexes of hidden columns."""
     from openpyxl.utils import column_index_from_string
 
     merges: dict[int, list[tuple[int, int, int]]] = {}
+    rows: set[int] = set()
+    columns: set[int] = set()
     with sheet._get_source() as source:
         before = b""
         while piece := source.read(_PIECE):
@@ -85,8 +94,26 @@ def _merges(sheet: ReadOnlyWorksheet) -> dict[int, list[tuple[int, int, int]]]:
             for match in _MERGE.finditer(whole):
                 left, right = (column_index_from_string(match[group].decode()) for group in (1, 3))
                 merges.setdefault(int(match[2]), []).append((left - 1, right - left + 1, int(match[4])))
+            for match in _HIDDEN.finditer(whole):
+                said = {name: int(value) for name, value in _SAID.findall(match["said"])}
+                if match["kind"] == b"row":
+                    rows.add(said.get(b"r", 0))
+                else:
+                    columns.update(range(said.get(b"min", 1) - 1, min(said.get(b"max", 0), _LAST_COLUMN)))
             before = whole[-_OVERLAP:]
-    return merges
+    return merges, rows, columns
+
+
+def _blank(cell: Any) -> bool:
+    """Whether a cell shows nothing of its value: by its format, or in white letters on no colour."""
+    if cell.value is None:
+        return False
+    if cell.number_format.strip() and not cell.number_format.strip("; "):
+        return True
+    colour = cell.font.color if cell.has_style else None
+    if colour is None or colour.type != "rgb" or str(colour.rgb).upper() not in ("FFFFFFFF", "00FFFFFF"):
+        return False
+    return bool(cell.fill.fill_type is None)
 
 
 def _text(cell: Any) -> str:

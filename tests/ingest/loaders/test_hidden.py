@@ -29,6 +29,32 @@ def test_zero_width_and_bidirectional_characters_reach_no_text() -> None:
         assert parse(name, "wo\u200brd \u202eevil\u2066\n".encode()).text.strip() == "word evil"
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        'a <span style="display:none">hidden <span>too</span> hidden</span> b',
+        "a <b hidden>hidden</b> b",
+        'a <p aria-hidden="true">hidden\n\nhidden</p> b',
+        'a <span style="color:white">hidden</span> b',
+        "a <div style='font-size:0'>hidden b hidden",
+    ],
+)
+def test_elements_that_hide_themselves_are_taken_out(source: str) -> None:
+    shown = without_comments(source)
+    assert "hidden" not in shown
+    assert shown.startswith("a ")
+    assert shown.count("\n") == source.count("\n")
+
+
+def test_elements_in_code_and_unhidden_ones_stay() -> None:
+    for source in ("Write `<b hidden>x</b>` so.", "```html\n<b hidden>x</b>\n```", '<span style="color:red">x</span>'):
+        assert without_comments(source) == source
+
+
+def test_rows_of_variation_selectors_reach_no_text_and_single_ones_do() -> None:
+    assert parse("a.txt", "葛\U000e0100城 a\ufe01\ufe02\ufe03b".encode()).text == "葛\U000e0100城 ab"
+
+
 def test_components_leave_only_their_text() -> None:
     source = (
         "import Tabs from '@theme/Tabs';\n\nexport const x = {\n  a: 1,\n};\n\n# T\n\n<Tabs groupId=\"os\" items={[{a: 1}]}>\n"
@@ -41,7 +67,21 @@ def test_components_leave_only_their_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "piece", ["<!--", "<A {", "<A '\"", "`", "``<!--`", "{/*", "<script", "[x]: #", "> <!--\n", "<A x={{"]
+    "piece",
+    [
+        "<!--",
+        "<A {",
+        "<A '\"",
+        "`",
+        "``<!--`",
+        "{/*",
+        "<script",
+        "[x]: #",
+        "> <!--\n",
+        "<A x={{",
+        "<b hidden>",
+        "<b hidden></i>",
+    ],
 )
 def test_endless_openings_are_read_in_linear_time(piece: str) -> None:
     source = "x" + piece * 50_000
