@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 from retrieval.access import Principal
+from retrieval.filters import NO_FILTERS, Filters
 
 Style = Literal["quote", "generate", "refusal", "courtesy"]
 """How an answer came about; "courtesy" is a word of Kura's own to thanks or a greeting, for which nothing was searched."""
@@ -20,6 +22,8 @@ class Question:
     principal: Principal
     thread: str = ""
     origin: Literal["cli", "http", "discord"] = "cli"
+    filters: Filters = NO_FILTERS
+    """Which documents are searched; those that stand in the text are added to these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,8 @@ class Citation:
     end: int
     changed: bool = False
     """The file has changed since it was read, or cannot be looked at now."""
+    dated: date | None = None
+    """The day its document is of, if that is known."""
     source_kind: str = ""
     """Of the source it came from: "folder", "upload", ..."""
     also: tuple[Copy, ...] = ()
@@ -113,6 +119,8 @@ class Searching:
     take the question gave the evidence."""
 
     query: str
+    filters: Filters = NO_FILTERS
+    """Only among the documents that fit these."""
 
 
 @dataclass(frozen=True, slots=True)

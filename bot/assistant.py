@@ -19,42 +19,30 @@ from bot import courtesies, phrases, prompting, quoting
 from bot.answers import Answer, Delta, Done, Event, Question, Queued, Refused, Searching, Sources, Usage
 from bot.bridge import Bridge
 from bot.course import Course
-from bot.errors import BadQuestion
 from bot.evidence import ENOUGH
 from bot.finding import Finder, Recalled, Weighed
 from bot.generating import AnswerModel, stream
 from bot.grounding import GroundedProse
 from bot.identity import ANONYMOUS, new_thread
 from bot.prompting import Prompt
+from bot.questions import read_question
 from bot.rewriting import Rewriter, Rewriting
 from bot.standing import Freshness, as_they_are, marked
 from bot.store import ConversationStore
 from models.engine import EngineState, Waiting
 from retrieval.access import Principal
 from retrieval.documents import Hit
+from retrieval.filters import NO_FILTERS, Filters
 from retrieval.language import language
 from retrieval.passages import StoredDocument
 from retrieval.search import Searcher
 
-MAX_QUESTION = 4_000
-"""Characters; a longer text is a document, not a question."""
 CUT = frozenset({"length", "deadline"})
 """Reasons of a model to end in the middle of what it says."""
 
 
 class _Declined:
     """The model says that the passages do not answer the question."""
-
-
-def check_question(text: str) -> None:
-    """Raises BadQuestion for a text that is no question."""
-    if not text.strip():
-        raise BadQuestion("The question is empty: ask something.")
-    if len(text) > MAX_QUESTION:
-        raise BadQuestion(
-            f"The question has {len(text):,} characters; at most {MAX_QUESTION:,} are read: shorten it, or ingest long texts"
-            " as documents."
-        )
 
 
 class Assistant:
@@ -96,14 +84,16 @@ class Assistant:
 
         The answer's `thread` is the question's, but for somebody anonymous who names a conversation that was not begun
         here: they get a new one, under a name that nobody can guess.
-        Raises BadQuestion for a text that is no question, and whatever retrieval and models raise.
+        Filters in the text are added to the question's own, and what is shown, kept and weighed is the text without them.
+        Raises BadQuestion for a text that is no question, BadFilter, and whatever retrieval and models raise.
         """
-        check_question(question.text)
-        question = await self._in_own_thread(question)
+        text, filters = read_question(question.text, question.filters)
+        question = await self._in_own_thread(replace(question, text=text, filters=filters))
         run_id = uuid4()
         about = {"origin": question.origin, "thread": question.thread, "prompt": self._model.prompt_version}
         manager = AsyncCallbackManager.configure(inheritable_callbacks=self._callbacks, inheritable_metadata=about)
-        run = await manager.on_chain_start(None, {"question": question.text}, name="kura.ask", run_id=run_id)
+        asked = {"question": text} | ({"filters": str(filters)} if filters else {})
+        run = await manager.on_chain_start(None, asked, name="kura.ask", run_id=run_id)
         course = Course(question, run_id.hex, self._model.name)
         answered = False
         try:
@@ -127,12 +117,15 @@ class Assistant:
         """What the model's engine is doing; None where there is none, or none yet."""
         return self._model.state()
 
-    async def search(self, text: str, *, principal: Principal, k: int = 10) -> list[Hit]:
-        """The `k` best passages, fewer where files are gone; those of changed files are marked. Raises BadQuestion."""
-        check_question(text)
+    async def search(self, text: str, *, principal: Principal, k: int = 10, filters: Filters = NO_FILTERS) -> list[Hit]:
+        """The `k` best passages, fewer where files are gone; those of changed files are marked.
+
+        Filters in the text are added to those given. Raises BadQuestion, BadFilter.
+        """
+        query, both = read_question(text, filters)
 
         def work() -> list[Hit]:
-            hits = self._searcher.search(text, principal=principal, k=k).hits
+            hits = self._searcher.search(query, principal=principal, k=k, filters=both).hits
             return as_they_are(hits, self._freshness) if self._freshness else list(hits)
 
         return await self._bridge.run(work)
@@ -164,11 +157,11 @@ class Assistant:
             return
         # 1. What to search for: a follow-up is made to stand alone.
         recalled = await self._recall.ainvoke(course.question, config)
-        yield Searching(recalled.readings.ways[0].query)
+        yield Searching(recalled.readings.ways[0].query, course.question.filters)
         # 2. Search, and weigh the evidence.
         weighed = await self._searched(recalled, config)
         if weighed.query != recalled.readings.ways[0].query:
-            yield Searching(weighed.query)
+            yield Searching(weighed.query, course.question.filters)
         course.search_ms = course.elapsed_ms()
         nearest = quoting.nearest(weighed.found.hits, self._owners)
         yield Sources(nearest, weighed.searched_for)
@@ -184,7 +177,7 @@ class Assistant:
                     if isinstance(event, Done):
                         return
         if not sufficient:
-            text = phrases.refusal(course.question.text, nearest)
+            text = phrases.refusal(course.question.text, nearest, course.question.filters)
             answer = course.answer(text, "refusal", nearest=nearest)
             await self._keep(course, weighed, answer)
             yield Delta(text)

@@ -15,6 +15,7 @@ from bot.upkeep import CalibrationOrder, EvaluationOrder, Note, UpkeepResult
 from retrieval.access import Principal
 from retrieval.documents import Hit
 from retrieval.errors import NotFound
+from retrieval.filters import NO_FILTERS, Filters
 
 HOLD: Final = "hold"
 """A step of a script: wait until `release()` is called."""
@@ -50,6 +51,8 @@ class ScriptedAssistant:
     ) -> None:
         self.questions: list[Question] = []
         self.searches: list[tuple[str, Principal, int]] = []
+        self.filters: list[Filters] = []
+        """Of each of `searches`."""
         self.holding = asyncio.Event()
         """Set while (and after) a generator has reached HOLD."""
         self.closed = asyncio.Event()
@@ -80,9 +83,10 @@ class ScriptedAssistant:
             await asyncio.sleep(0)
             self.closed.set()
 
-    async def search(self, text: str, *, principal: Principal, k: int) -> list[Hit]:
+    async def search(self, text: str, *, principal: Principal, k: int, filters: Filters = NO_FILTERS) -> list[Hit]:
         """Record the search and return the first `k` hits given, or raise the exception given."""
         self.searches.append((text, principal, k))
+        self.filters.append(filters)
         if isinstance(self._hits, Exception):
             raise self._hits
         return list(self._hits[:k])

@@ -19,6 +19,7 @@ from bot.standing import Freshness
 from bot.store import ConversationStore, Turn
 from retrieval.access import Principal
 from retrieval.documents import Hit
+from retrieval.filters import Filters
 from retrieval.found import Found
 from retrieval.search import Searcher
 from retrieval.spelling import respelt
@@ -95,9 +96,9 @@ class Finder:
         return max((one for one in tried if one.sufficient), key=lambda one: one.evidence.score, default=tried[0])
 
     def _weighed(self, recalled: Recalled, reading: Reading) -> Weighed:
-        principal = recalled.question.principal
+        asked = recalled.question
         found, *of_parts = (
-            self._found(text, principal=principal, k=PASSAGES) for text in (reading.query, *reading.parts)
+            self._found(text, asked.filters, principal=asked.principal) for text in (reading.query, *reading.parts)
         )
         if of_parts:
             found = replace(found, hits=merged([found.hits, *(one.hits for one in of_parts)])[:PASSAGES])
@@ -109,9 +110,9 @@ class Finder:
             evidence = followup.focus(evidence, weigh(reading.own, replace(found, likeness=None)), reading, found)
         return Weighed(recalled, reading.query, found, evidence, self._enough(reading.query))
 
-    def _found(self, query: str, *, principal: Principal, k: int) -> Found:
+    def _found(self, query: str, filters: Filters, *, principal: Principal) -> Found:
         """What a search finds, without documents whose files are gone."""
-        found = self._searcher.search(query, principal=principal, k=k)
+        found = self._searcher.search(query, principal=principal, k=PASSAGES, filters=filters)
         return replace(found, hits=tuple(self._freshness.standing(found.hits))) if self._freshness else found
 
 

@@ -7,6 +7,7 @@ Offsets are in characters (code points); times in milliseconds.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Literal
 
 from pydantic import BaseModel, Field
@@ -16,6 +17,7 @@ from retrieval.documents import Hit
 
 HEADING_SEPARATOR = " › "
 
+_DATED = "The day its document is of: as it says itself, else of its last change; null if neither is known."
 _ADDRESS = "The path or link of the source document; of an upload, the path of its text on this server."
 
 
@@ -41,6 +43,7 @@ class CitationPayload(BaseModel):
     quote: str
     start: int
     end: int
+    dated: date | None = Field(description=_DATED)
     changed: bool = Field(description="The file has changed since it was read, or cannot be looked at now.")
     also: list[CopyPayload] = Field(description="Where the quote stands too; copies are not cited each by itself.")
 
@@ -104,6 +107,7 @@ class HitPayload(BaseModel):
     end: int
     text: str
     score: float
+    dated: date | None = Field(description=_DATED)
     changed: bool = Field(description="The file has changed since it was read, or cannot be looked at now.")
     also: list[CopyPayload] = Field(description="Copies in other documents that the caller may read.")
     rerank: float | None = Field(description="What the reranker says of it, from 0 to 1; null if none was asked.")
@@ -173,6 +177,7 @@ def _citation(citation: Citation) -> CitationPayload:
         quote=citation.quote,
         start=citation.start,
         end=citation.end,
+        dated=citation.dated,
         changed=citation.changed,
         also=[_copy(one) for one in citation.also],
     )
@@ -200,6 +205,7 @@ def _hit(hit: Hit) -> HitPayload:
         end=hit.end,
         text=hit.text,
         score=hit.score,
+        dated=hit.dated,
         changed=hit.changed,
         also=[_copy(one) for one in hit.also],
         rerank=hit.rerank,

@@ -6,16 +6,22 @@ from collections.abc import Sequence
 from typing import Literal
 
 from bot.answers import Nearest
+from retrieval.filters import NO_FILTERS, Filters
 from retrieval.language import language
 
 
-def refusal(question: str, nearest: Sequence[Nearest]) -> str:
-    """Says that the documents do not hold the answer, which came near, and whom to ask about those if that is known."""
+def refusal(question: str, nearest: Sequence[Nearest], filters: Filters = NO_FILTERS) -> str:
+    """Says that the documents do not hold the answer, which came near, and whom to ask about those if that is known.
+
+    Under filters it says that only documents that fit them were searched.
+    """
     if language(question) == "ja":
         said = "社内文書には、この質問への答えが見つかりませんでした。"
+        said += f"検索したのは {filters} に当てはまる文書だけです。" if filters else ""
         listed = "、".join(f"「{one.title}」" + (f"（{owned(question, one)}）" if one.owner else "") for one in nearest)
         return said + (f"近い文書: {listed}" if nearest else "")
     said = "The documents do not answer this question."
+    said += f" Only those that fit {filters} were searched." if filters else ""
     listed = "; ".join(one.title + (f" ({owned(question, one)})" if one.owner else "") for one in nearest)
     return said + (f" Nearest: {listed}." if nearest else "")
 

@@ -36,6 +36,7 @@ def cite(n: int, hit: Hit, start: int, end: int) -> Citation:
         quote=quote,
         start=start,
         end=end,
+        dated=hit.dated,
         source_kind=hit.source_kind,
         also=tuple(
             Copy(copy.document_id, copy.title, copy.address, copy.source_kind)
@@ -128,6 +129,7 @@ def _cite_heading(n: int, hit: Hit, heading: Heading) -> Citation:
         quote=heading.text,
         start=heading.start,
         end=heading.end,
+        dated=hit.dated,
         source_kind=hit.source_kind,
     )
 

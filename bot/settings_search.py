@@ -13,6 +13,12 @@ class SearchSettings(Section):
     glossary: NamedPath | None = Field(
         None, description="A file of words that say the same (`glossary.toml`), in one language or several."
     )
+    half_life_days: float = Field(
+        0.0,
+        ge=0,
+        le=36_500,
+        description="Days after which a document has lost half of what age costs it, 15 % of its score; 0: age costs nothing.",
+    )
 
 
 class RerankSettings(Section):

@@ -43,6 +43,12 @@ class SourceSettings(Section):
         pattern=r"^[^\x00-\x1f\x7f]*$",
         description="Whom to ask about its documents, such as a team or a channel: a refusal names them.",
     )
+    weight: float = Field(
+        1.0,
+        ge=0.1,
+        le=10,
+        description="What the scores of its passages are multiplied by: more than 1 puts them first.",
+    )
     discord: bool = Field(False, description="Whether its text may be shown on Discord, outside the company.")
     language: Literal["", "en", "ja"] = Field("", description="What its documents are written in; empty: each tells.")
     schedule: str = Field(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
@@ -52,6 +53,16 @@ class Filters:
                 f"No day is both after:{self.after} and before:{self.before}: `after` is the first day that counts, `before`"
                 " the first that does not."
             )
+
+    @classmethod
+    def read(cls, sources: Iterable[str], languages: Iterable[str], after: str | None, before: str | None) -> Filters:
+        """Filters from values given beside a question, days in the forms that a question may have. Raises BadFilter."""
+        return cls(
+            frozenset(sources),
+            frozenset(languages),
+            None if after is None else read_day("after", after),
+            None if before is None else read_day("before", before),
+        )
 
     def __bool__(self) -> bool:
         return self != NO_FILTERS

@@ -13,7 +13,19 @@ from uuid import uuid4
 
 import typer
 
-from bot.cli.options import AsName, Config, DataDir, Groups, Json, Jsonl, settings
+from bot.cli.options import (
+    AfterFilter,
+    AsName,
+    BeforeFilter,
+    Config,
+    DataDir,
+    Groups,
+    Json,
+    Jsonl,
+    LanguageFilter,
+    SourceFilter,
+    settings,
+)
 
 if TYPE_CHECKING:
     from bot.answers import Answer
@@ -33,6 +45,10 @@ def ask(
     jsonl: Jsonl = None,
     thread: Annotated[str, typer.Option("--thread", metavar="NAME", help="Go on in this conversation.")] = "",
     style: StyleOption = None,
+    source: SourceFilter = None,
+    lang: LanguageFilter = None,
+    after: AfterFilter = None,
+    before: BeforeFilter = None,
     as_name: AsName = "",
     group: Groups = None,
     as_json: Json = False,
@@ -44,15 +60,18 @@ def ask(
     from bot.identity import local_principal
     from bot.payloads import answer_payload
     from bot.wiring import open_kura
+    from retrieval.filters import Filters
 
     _one_of(question, jsonl)
+    filters = Filters.read(source or (), lang or (), after, before)
     chosen = settings(context, data_dir, config)
     principal = local_principal(as_name, group or ())
     # One event loop for the whole command: a model's client belongs to the loop of its first call.
     with open_kura(chosen, holder="kura ask", style=style) as kura, asyncio.Runner() as runner:
 
         def asked(id_: str, text: str) -> dict[str, Any]:
-            answer = runner.run(last_answer(kura.assistant, Question(id_, unicode_text(text), principal, thread)))
+            question = Question(id_, unicode_text(text), principal, thread, filters=filters)
+            answer = runner.run(last_answer(kura.assistant, question))
             return answer_payload(answer).model_dump(mode="json")
 
         if jsonl is not None:
@@ -64,7 +83,7 @@ def ask(
             print_json(asked(uuid4().hex, question or ""))
         else:
             text = unicode_text(question or "")
-            runner.run(_stream(kura.assistant, Question(uuid4().hex, text, principal, thread)))
+            runner.run(_stream(kura.assistant, Question(uuid4().hex, text, principal, thread, filters=filters)))
 
 
 def search(
@@ -72,6 +91,10 @@ def search(
     question: QuestionText = None,
     jsonl: Jsonl = None,
     k: Annotated[int, typer.Option("-k", min=1, max=100, help="How many passages.")] = 10,
+    source: SourceFilter = None,
+    lang: LanguageFilter = None,
+    after: AfterFilter = None,
+    before: BeforeFilter = None,
     as_name: AsName = "",
     group: Groups = None,
     as_json: Json = False,
@@ -81,16 +104,20 @@ def search(
     """Find passages, best first, without answering."""
     from bot.identity import local_principal
     from bot.payloads import search_payload
+    from bot.questions import read_question
     from bot.standing import as_they_are
     from bot.wiring import open_kura
+    from retrieval.filters import Filters
 
     _one_of(question, jsonl)
+    filters = Filters.read(source or (), lang or (), after, before)
     chosen = settings(context, data_dir, config)
     principal = local_principal(as_name, group or ())
     with open_kura(chosen, holder="kura search") as kura:
 
         def hits(text: str) -> list[Hit]:
-            found = kura.searcher.search(_checked(text), principal=principal, k=k)
+            query, both = read_question(unicode_text(text), filters)
+            found = kura.searcher.search(query, principal=principal, k=k, filters=both)
             return as_they_are(found.hits, kura.freshness)
 
         def found(id_: str, text: str) -> dict[str, Any]:
@@ -138,13 +165,6 @@ def show(
 def _one_of(question: str | None, jsonl: Path | None) -> None:
     if (question is None) == (jsonl is None):
         raise typer.BadParameter("give either a QUESTION or --jsonl FILE")
-
-
-def _checked(text: str) -> str:
-    from bot.assistant import check_question
-
-    check_question(unicode_text(text))
-    return text
 
 
 def unicode_text(text: str) -> str:

@@ -41,6 +41,22 @@ AsName = Annotated[str, typer.Option("--as", metavar="NAME", help="Ask as this p
 Groups = Annotated[
     list[str] | None, typer.Option("--group", metavar="GROUP", help="A group this person is in; may be repeated.")
 ]
+SourceFilter = Annotated[
+    list[str] | None,
+    typer.Option("--source", metavar="NAME", help="Search only this source; may be repeated: any of them."),
+]
+LanguageFilter = Annotated[
+    list[str] | None,
+    typer.Option("--lang", metavar="CODE", help="Search only documents in this language (en, ja); may be repeated."),
+]
+AfterFilter = Annotated[
+    str | None,
+    typer.Option("--after", metavar="DAY", help="Search only documents of this day (or month, year) or later."),
+]
+BeforeFilter = Annotated[
+    str | None,
+    typer.Option("--before", metavar="DAY", help="Search only documents of before this day (or month, year)."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Anyway = Annotated[bool, typer.Option("--anyway", help="Whatever golden questions (answer.golden) say of it.")]
 Jsonl = Annotated[

@@ -80,7 +80,7 @@ def print_hits(console: Console, hits: Sequence[Hit], question: str = "") -> Non
         head = Text(f"{n:>2}. ", style="cyan")
         head.append(printable(" › ".join((hit.title, *_new(hit.title, hit.heading)))), style="bold")
         head.append(f"  {printable(place(hit.address, hit.line, hit.page))}", style="dim")
-        head.append(f"  {hit.score:.3f}", style="dim")
+        head.append(f"  {hit.score:.3f}" + (f"  {hit.dated}" if hit.dated else ""), style="dim")
         if hit.changed:
             head.append(f"  ({phrases.changed(question)})", style="yellow")
         console.print(head)

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from bot.feedback import MAX_NOTE, Verdict
+from retrieval.filters import Filters
 
 MAX_ID = 200
 """Characters of an id that a client chooses."""
@@ -32,6 +33,7 @@ Text = Annotated[str, _ENCODABLE]
 Id = Annotated[str, Field(min_length=1, max_length=MAX_ID, description="Comes back with the result."), _ENCODABLE]
 Note = Annotated[str, Field(max_length=MAX_NOTE), _ENCODABLE]
 Source = Annotated[str, Field(min_length=1, max_length=MAX_ID), _ENCODABLE]
+Word = Annotated[str, Field(max_length=MAX_ID), _ENCODABLE]
 PathText = Annotated[str, Field(pattern=r"^/[^\x00]*$", max_length=MAX_PATH), _ENCODABLE]
 Thread = Annotated[
     str,
@@ -44,6 +46,21 @@ Thread = Annotated[
 ]
 
 
+class FilterBody(BaseModel):
+    """Which documents to search, beside what the question itself says (`source:`, `lang:`, `after:`, `before:`)."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    sources: list[Source] = Field([], max_length=MAX_SOURCES, description="Names of sources, any of them.")
+    languages: list[Word] = Field([], max_length=MAX_SOURCES, description="Codes of languages (en, ja), any of them.")
+    after: Word | None = Field(None, description="The first day that counts: 2025-01-31, 2025-01 or 2025.")
+    before: Word | None = Field(None, description="The first day that does not, in the same forms.")
+
+    def filters(self) -> Filters:
+        """What they say. Raises BadFilter for what no document can fit."""
+        return Filters.read(self.sources, self.languages, self.after, self.before)
+
+
 class AskRequest(BaseModel):
     """A question, with an id of the client's own choice and the conversation it belongs to."""
 
@@ -52,6 +69,7 @@ class AskRequest(BaseModel):
     question: Text = Field(examples=["How many days of remote work are allowed?"])
     id: Id | None = None
     thread: Thread = ""
+    filters: FilterBody = FilterBody()
 
 
 class SearchRequest(BaseModel):
@@ -62,6 +80,7 @@ class SearchRequest(BaseModel):
     question: Text = Field(examples=["remote work"])
     k: int = Field(10, ge=1, le=MAX_PASSAGES, description="Passages wanted, best first.")
     id: Id | None = None
+    filters: FilterBody = FilterBody()
 
 
 class FeedbackBody(BaseModel):

@@ -14,6 +14,7 @@ from bot.reporting import ReportStore
 from ingest.sources.uploads import Uploads
 from retrieval.access import Principal
 from retrieval.documents import Hit
+from retrieval.filters import Filters
 
 
 class ReadableDocument(Protocol):
@@ -39,8 +40,8 @@ class Assistant(Protocol):
     def ask(self, question: Question) -> AsyncGenerator[Event, None]:
         """Events of one answer, the last being `Done` or `Refused`. Closing the generator frees what it holds."""
 
-    async def search(self, text: str, *, principal: Principal, k: int) -> Sequence[Hit]:
-        """The best `k` passages `principal` may read, best first."""
+    async def search(self, text: str, *, principal: Principal, k: int, filters: Filters) -> Sequence[Hit]:
+        """The best `k` passages `principal` may read, best first, of documents that fit the filters, here and in the text."""
 
     async def document(self, document_id: str, *, principal: Principal) -> ReadableDocument:
         """The whole document. Raises NotFound, for what may not be read as for what is not there."""

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.sse import format_sse_event
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from bot.answers import Answer, Delta, Done, Event, Question, Queued, Refused, Searching, Sources
@@ -21,7 +21,7 @@ from bot.web.metrics import Metrics
 from bot.web.ports import Assistant
 from retrieval.access import Principal
 
-_FORMS = """The answer; or, when asked for with `Accept: text/event-stream`, server-sent events: `searching` {"query"},
+_FORMS = """The answer; or, when asked for with `Accept: text/event-stream`, server-sent events: `searching` {"query", "filters"},
 `sources` {"documents"}, `queued` {"position", "seconds"} as often as the place in the model's queue changes, any number of
 `delta` {"text"}, and last `done` or `refused` with the answer, or `error`."""
 
@@ -30,6 +30,7 @@ class SearchingPayload(BaseModel):
     """What is searched for; a follow-up is rewritten to stand alone."""
 
     query: str
+    filters: str = Field(description="Which documents are searched, as it would be typed; empty: all.")
 
 
 class SourcesPayload(BaseModel):
@@ -66,7 +67,12 @@ def ask_router(*, assistant: Assistant, caller: Caller, metrics: Metrics) -> API
     ) -> AnswerPayload | Response:
         """Answer a question from the documents the caller may read, with citations, or refuse if they hold none."""
         question = Question(
-            id=body.id or uuid4().hex, text=body.question, principal=principal, thread=body.thread, origin="http"
+            id=body.id or uuid4().hex,
+            text=body.question,
+            principal=principal,
+            thread=body.thread,
+            origin="http",
+            filters=body.filters.filters(),
         )
         events = assistant.ask(question)
         if accepts(request, "text/event-stream"):
@@ -105,8 +111,8 @@ async def _encoded(events: AsyncGenerator[Event, None], metrics: Metrics) -> Asy
 
 def _named(event: Event) -> tuple[str, BaseModel]:
     match event:
-        case Searching(query):
-            return "searching", SearchingPayload(query=query)
+        case Searching(query, filters):
+            return "searching", SearchingPayload(query=query, filters=str(filters))
         case Sources(documents, searched_for):
             nearest = [nearest_payload(near) for near in documents]
             return "sources", SourcesPayload(documents=nearest, searched_for=searched_for)

@@ -34,7 +34,7 @@ def documents_router(*, assistant: Assistant, caller: Caller) -> APIRouter:
         body: SearchRequest, request: Request, principal: Annotated[Principal, Depends(caller)]
     ) -> SearchPayload:
         """Find the passages nearest to a question, among the documents the caller may read. Runs no chat model."""
-        found = assistant.search(body.question, principal=principal, k=body.k)
+        found = assistant.search(body.question, principal=principal, k=body.k, filters=body.filters.filters())
         return search_payload(body.id or uuid4().hex, body.question, await while_connected(found, request.receive))
 
     @router.get("/documents/{document_id}", responses={401: FAULTS[401], 404: {"model": FaultPayload}})

@@ -17,8 +17,15 @@ def make_searcher(
 ) -> Searcher:
     """Searches the generation that answers, unless one is named. Raises GlossaryError for a glossary that is none."""
     from retrieval.glossary import load_glossary
+    from retrieval.preference import Preference
     from retrieval.search import Searcher
 
     file = settings.search.glossary
-    glossary = load_glossary(file) if file else None
-    return Searcher(index, generation=generation, glossary=glossary, reranking=reranking)
+    weights = {source.name: source.weight for source in settings.sources}
+    return Searcher(
+        index,
+        generation=generation,
+        glossary=load_glossary(file) if file else None,
+        preference=Preference(settings.search.half_life_days, weights),
+        reranking=reranking,
+    )

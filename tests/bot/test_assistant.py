@@ -11,10 +11,11 @@ import pytest
 from langchain_core.callbacks import BaseCallbackHandler
 
 from bot.answers import Delta, Done, Question, Refused, Searching, Sources
-from bot.assistant import MAX_QUESTION, Assistant
+from bot.assistant import Assistant
 from bot.bridge import Bridge
 from bot.errors import BadQuestion
 from bot.generating import AnswerModel
+from bot.questions import MAX_QUESTION
 from bot.store import ConversationStore
 from ingest.fakes import InlineParser
 from ingest.folders import Folders

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import bot
@@ -23,6 +24,7 @@ CITATION = Citation(
     "The cap is 180 EUR.",
     40,
     59,
+    dated=date(2025, 1, 31),
     also=(Copy("d9", "Old travel", "old.md"),),
 )
 ANSWER = Answer(
@@ -61,6 +63,7 @@ def test_an_answer_has_the_fields_that_programs_outside_read() -> None:
                 "quote": "The cap is 180 EUR.",
                 "start": 40,
                 "end": 59,
+                "dated": date(2025, 1, 31),
                 "changed": False,
                 "also": [{"document_id": "d9", "title": "Old travel", "address": "old.md"}],
             }
@@ -94,6 +97,7 @@ def test_a_search_has_the_fields_that_programs_outside_read() -> None:
                 "end": 59,
                 "text": "The cap is 180 EUR.",
                 "score": 0.9,
+                "dated": None,
                 "changed": False,
                 "also": [],
                 "rerank": None,

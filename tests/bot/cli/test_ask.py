@@ -241,3 +241,26 @@ def test_a_model_server_that_is_not_there_is_said(kura: Kura, ingested: Path) ->
     assert ended.code == 1
     assert "model.component (langchain_openai.ChatOpenAI) did not answer" in ended.err
     assert "k3y" not in ended.err
+
+
+def test_questions_and_searches_are_narrowed_by_options_and_in_their_text(kura: Kura, ingested: Path) -> None:
+    def titles(*arguments: str) -> set[str]:
+        return {hit["title"] for hit in kura("search", "--json", *arguments).json["hits"]}
+
+    everything = titles("hotel limit")
+    japanese = titles("hotel limit", "--lang", "ja")
+    assert japanese < everything
+    assert japanese == titles("hotel limit lang:ja")
+    assert titles("hotel limit", "--source", "nothing") == set()
+    assert titles("hotel limit", "--after", "2000", "--before", "2001") == set()
+    assert titles("hotel limit", "--after", "2000") == everything
+    assert not kura("ask", "--json", HOTEL, "--lang", "en").json["refused"]
+    refused = kura("ask", HOTEL, "--source", "People team").out
+    assert 'Only those that fit source:"People team" were searched.' in " ".join(refused.split())
+
+
+def test_filters_that_cannot_be_end_the_command(kura: Kura, ingested: Path) -> None:
+    for arguments in (("hotel", "--after", "soon"), ("hotel lang:xx",), ("lang:ja",)):
+        ended = kura("search", *arguments)
+        assert ended.code == 2
+        assert ended.err.count("\n") == 1

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from bot.errors import BadQuestion, Overloaded
 from bot.fakes import ScriptedAssistant
 from bot.payloads import answer_payload
 from models.errors import EngineFailed
+from retrieval.filters import Filters
 
 Site = Callable[..., TestClient]
 STREAM = {"Accept": "text/event-stream"}
@@ -60,7 +62,7 @@ def test_a_refusal_is_an_answer_and_names_the_nearest_documents(site: Site, refu
 def test_an_answer_comes_as_events(site: Site, answer: Answer) -> None:
     near = Nearest("d1", "出張規程", "travel.md")
     script = [
-        Searching("宿泊費"),
+        Searching("宿泊費", Filters(languages=frozenset({"ja"}))),
         Sources((near,), "宿泊費の上限"),
         Delta("上限は\n"),
         Delta("18,000 円"),
@@ -70,7 +72,7 @@ def test_an_answer_comes_as_events(site: Site, answer: Answer) -> None:
     assert response.headers["content-type"] == "text/event-stream; charset=utf-8"
     assert response.headers["cache-control"] == "no-store"
     assert parse(response.text) == [
-        ("searching", {"query": "宿泊費"}),
+        ("searching", {"query": "宿泊費", "filters": "lang:ja"}),
         (
             "sources",
             {
@@ -179,3 +181,30 @@ def test_a_client_that_goes_while_it_is_sent_to_closes_the_assistants_events(
         assert assistant.closed.is_set()
 
     asyncio.run(run())
+
+
+def test_filters_beside_a_question_reach_the_assistant(site: Site, answer: Answer) -> None:
+    assistant = ScriptedAssistant([Done(answer)])
+    given = {"sources": ["People team"], "languages": ["ja"], "after": "2025-01", "before": "2026"}
+    site(assistant).post("/v1/ask", json={"question": "宿泊費は?", "filters": given})
+    (question,) = assistant.questions
+    assert question.filters == Filters(
+        frozenset({"People team"}), frozenset({"ja"}), date(2025, 1, 1), date(2026, 1, 1)
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"after": "2025-02-30"}, "names no day"),
+        ({"languages": ["xx"]}, "lang:en or lang:ja"),
+        ({"source": ["a"]}, "not known here"),
+        ({"sources": "a"}, "cannot be used"),
+    ],
+)
+def test_filters_that_cannot_be_are_refused_in_one_sentence(site: Site, given: Any, said: str) -> None:
+    client = site(ScriptedAssistant())
+    for path in ("/v1/ask", "/v1/search"):
+        response = client.post(path, json={"question": "a", "filters": given})
+        assert response.status_code == 422
+        assert said in response.json()["error"]["sentence"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 
 from starlette.testclient import TestClient
 
@@ -9,6 +10,7 @@ from bot.errors import BadQuestion
 from bot.fakes import ScriptedAssistant, ScriptedDocument
 from bot.payloads import search_payload
 from retrieval.documents import Hit
+from retrieval.filters import Filters
 
 Site = Callable[..., TestClient]
 PAY = ScriptedDocument("d1", "Pay", "pay.md", "ja", "給与は 25 日に支払う。𠮷野家")
@@ -69,3 +71,10 @@ def test_documents_ask_for_credentials_too(site: Site) -> None:
     client = site(ScriptedAssistant(documents={PAY: frozenset({"all"})}))
     assert client.get("/v1/documents/d1", headers={"Authorization": "Basic x"}).status_code == 401
     assert client.post("/v1/search", json={"question": "a"}, headers={"Authorization": "x"}).status_code == 401
+
+
+def test_filters_beside_a_search_reach_the_assistant(site: Site, hit: Hit) -> None:
+    assistant = ScriptedAssistant(hits=[replace(hit, dated=date(2025, 1, 31))])
+    response = site(assistant).post("/v1/search", json={"question": "宿泊", "filters": {"sources": ["travel"]}})
+    assert assistant.filters == [Filters(frozenset({"travel"}))]
+    assert response.json()["hits"][0]["dated"] == "2025-01-31"
