@@ -1,9 +1,9 @@
 """Chooses the sentences that answer a question from the hits of a search, and says how sure it is that they do. Pure.
 
 Two small linear models over the features of `bot/clues.py`: one orders the units of the passages, the other judges the best
-of them. Both were fitted on JaQuAD's training part (SkelterLabs, CC BY-SA 3.0), the first as `benchmarks/training.py` does it,
-the second with half of the articles left out of the index; the weights of what an embedder says of the sentences are round numbers, set by hand with an eye on
-`examples/` and XQuAD. Knows no language model, no index and no style of answer.
+of them. Both were fitted on JaQuAD's training part (SkelterLabs, CC BY-SA 3.0), the first as `benchmarks/training.py` does
+it, the second with half of the articles left out of the index; the weights of what an embedder says of the sentences are
+round numbers, set by hand with an eye on `examples/` and XQuAD. Knows no language model, no index and no style of answer.
 """
 
 from __future__ import annotations
