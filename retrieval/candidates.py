@@ -223,7 +223,7 @@ class Snapshot:
         return {chunk: similarities[key] for key, chunk in live.items()}
 
     def _near_fitting(self, vector: Vectors) -> dict[int, float]:
-        """The same of those that fit the filters. Chroma's own filters are no help: it looks through all metadata first."""
+        """The same of those that fit the filters, which Chroma knows nothing of: it holds vectors and keys alone."""
         similarities: dict[int, float] = {}
         for reader_set, readers in self._readable.items():
             among = self._fitting({reader_set: readers})
