@@ -233,7 +233,7 @@ def measure_updates(kura: Kura, docs: Path, cases: Sequence[Case], report: Repor
         ingest(kura, docs, "all")
         # 2. What is said of it now.
         answers = ask_all(kura, asked)
-        now = {str(file): file.read_text(encoding="utf-8") for file in of_file}
+        now = {str(file): file.read_text(encoding="utf-8") for file in docs.iterdir()}
         for case in asked:
             answer = answers[case.id]
             stale.append(any(one.quote not in now[one.address] for one in answer.citations))
