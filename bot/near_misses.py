@@ -1,7 +1,7 @@
 """Whether a question asks of one thing and the passages speak of its neighbour: E-4012 where only E-4011 stands. Pure.
 
 Codes, versions, flags, file and setting names, years and numbered things (section 4, 第3条) are exact: another one is another
-thing, however alike all other words are. Amounts are not looked at, for people ask whether 200 EUR are too much.
+thing, however alike all other words are. A year that only bounds what is asked (since 1990, 1990年以降) is not exact. Amounts are not looked at, for people ask whether 200 EUR are too much.
 """
 
 from __future__ import annotations
@@ -19,6 +19,11 @@ ALIKE = 0.75
 _CODE = re.compile(r"(?<![a-z0-9.-])(?=[a-z0-9./-]*\d)[a-z]+(?:[-_./]?\d+|[-_./][a-z]+)+(?![a-z0-9])")
 _NAME = re.compile(r"(?<![a-z0-9-])--[a-z][a-z0-9-]+|(?<![a-z0-9_./-])@?[a-z]+(?:[_.:]+[a-z]+)+(?![a-z0-9])")
 _YEAR = re.compile(r"(?<![\d,.])(?:1[89]|20)\d\d(?![\d,]|\.\d)")
+_BOUND = re.compile(
+    r"\b(?:until|till|by|before|after|since|between) (?:the year )?\d{4}\b(?: and \d{4}\b)?|\bfrom \d{4} (?:to|until) \d{4}\b"
+    r"|\b\d{4}s\b|\d{4}年?(?:代|頃|ごろ|以降|以後|以前|まで|から|より|前後)"
+)
+"""Years that say from when or until when."""
 _NUMBERED = re.compile(
     r"\b(?P<label>article|section|chapter|level|tier|grade|phase|step|room|form|line|floor|building|gate|version|release|type"
     r"|class|zone|rule|appendix|table|figure|item|no\.|number|band|site|plant|port|week|day|quarter|priority|severity)"
@@ -33,7 +38,7 @@ def names_another(question: str, passages: Sequence[str]) -> bool:
 
     Each passage with its title and headings. One that holds any of the question's things of a kind is enough for that kind.
     """
-    asked = _things(question)
+    asked = _things(_BOUND.sub(" ", unicodedata.normalize("NFKC", question).casefold()))
     if not asked:
         return False
     held: dict[str, set[str]] = {}

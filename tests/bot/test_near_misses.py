@@ -15,6 +15,7 @@ from bot.near_misses import names_another
         ("Where is max_retry set?", "max_retries is set in the file."),
         ("What was the hotel limit in 2023?", "Travel policy 2025. The hotel limit is 180 EUR."),
         ("2024年の上限は？", "令和7年4月改定。上限は180ユーロ。"),
+        ("What does the travel policy from 2023 say?", "Travel policy 2025. The hotel limit is 180 EUR."),
         ("What does section 7 say?", "Section 4 says that badges are worn."),
         ("第5条には何とありますか", "第4条 社員証を着用すること。"),
         ("What does a G5 engineer earn?", "The G4 band is 9,800,000 yen."),
@@ -37,6 +38,10 @@ def test_another_thing_of_the_same_kind_is_noticed(question: str, passage: str) 
         ("What is the hotel limit?", "Section 4: The hotel limit is 180 EUR in 2025."),
         ("Who approves 3 days of leave?", "5 days of leave are approved by the head."),
         ("What costs 1.5 EUR?", "Coffee costs 1.2 EUR."),
+        ("Who was chairman until 2000?", "Mori was chairman from 1994 to 2001."),
+        ("Which plants opened between 1990 and 1995?", "The Sakaide plant opened in 1992."),
+        ("What did the 1980s bring?", "The company was listed in 1984."),
+        ("2000年以降の社長は誰ですか", "2001年に森が社長になった。"),
     ],
 )
 def test_what_is_held_or_has_no_rival_is_none(question: str, passage: str) -> None:
