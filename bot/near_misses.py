@@ -1,7 +1,8 @@
 """Whether a question asks of one thing and the passages speak of its neighbour: E-4012 where only E-4011 stands. Pure.
 
 Codes, versions, flags, file and setting names, years and numbered things (section 4, 第3条) are exact: another one is another
-thing, however alike all other words are. A year that only bounds what is asked (since 1990, 1990年以降) is not exact. Amounts are not looked at, for people ask whether 200 EUR are too much.
+thing, however alike all other words are. A year that only bounds what is asked (since 1990, 1990年以降) is not exact. Amounts
+are not looked at, for people ask whether 200 EUR are too much.
 """
 
 from __future__ import annotations

@@ -8,7 +8,22 @@ SENTENCE = "The hotel limit for business trips to northern Europe is 180 EUR per
 
 def chunk(text: str = SENTENCE, language: str = "en") -> StoredChunk:
     return StoredChunk(
-        1, "c1", "d1", "Travel", "/t.md", language, ("Hotels",), 1, None, 0, len(text), text, "folder", "1", "docs"
+        1,
+        "c1",
+        "d1",
+        "Travel",
+        "/t.md",
+        language,
+        ("Hotels",),
+        1,
+        None,
+        0,
+        len(text),
+        text,
+        "folder",
+        "1",
+        "docs",
+        None,
     )
 
 
