@@ -22,7 +22,7 @@ def test_an_answer_shows_its_citations_with_file_and_line(kura: Kura, ingested: 
     ended = kura("ask", HOTEL)
     assert ended.code == 0
     assert "The hotel limit is 180 EUR per night in Europe." in ended.out
-    assert "[1] Travel policy › Hotels" in ended.out
+    assert "[2] Travel policy › Hotels" in ended.out
     assert f"{ingested / 'travel.md'}:5" in ended.out.replace("../docs", str(ingested))
 
 
