@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from bot.errors import SettingsError
+from bot.trusting import language_name
 from ingest.errors import IngestError
 from ingest.feeds import Feed
 from ingest.folders import Folders
@@ -21,10 +22,12 @@ from ingest.reports import Progress, SyncReport
 from ingest.sources.folder import FolderSource
 from ingest.sync import Ingestor
 from ingest.wording import counted
-from retrieval import authority
+from models.errors import ModelError
+from retrieval import authority, cloze, generations
 from retrieval.access import Readers
 from retrieval.building import Builder
 from retrieval.database import reading, writing
+from retrieval.errors import IndexMismatch
 from retrieval.index import Index
 
 if TYPE_CHECKING:
@@ -183,6 +186,8 @@ class Ingesting:
         generation = ""
         if not (request.dry_run or (request.watched and self._refused)):  # what was refused is not asked at each save
             generation = self._new_generation(ingestor, on_progress, faults)
+        if not request.dry_run:
+            self._measure(on_progress, faults)
         if not request.dry_run and any(report.removed or report.replaced for report in reports):
             Builder(self._index).sweep()  # Chroma is open anyway; what a killed `drop` left goes now
         return Outcome(tuple(reports), faults, generation, time.perf_counter() - started)
@@ -287,6 +292,17 @@ class Ingesting:
             on_report=done,
         )
 
+    def _measure(self, on_progress: Callable[[Progress], None], faults: dict[str, str]) -> None:
+        """Measure how far the embedder is to be trusted with what answers now, where that is due."""
+        with reading(self._index.engine) as connection:
+            answering = generations.current(connection)
+        if answering is None or not answering.ready:
+            return
+        try:
+            cloze.measure(self._index, answering, lambda language: on_progress(_measuring(language)))
+        except (IndexMismatch, ModelError) as error:  # what was read is read all the same
+            faults["(embedder)"] = str(error)
+
     def _new_generation(
         self, ingestor: Ingestor, on_progress: Callable[[Progress], None], faults: dict[str, str]
     ) -> str:
@@ -303,7 +319,9 @@ class Ingesting:
             except IngestError as error:  # its documents keep the text that is stored
                 left[feed.name] = str(error)
         count = builder.catch_up(
-            made, lambda done, total: on_progress(Progress("(new index)", done, total, "", failed=left))
+            made,
+            lambda done, total: on_progress(Progress("(new index)", done, total, "", failed=left)),
+            measuring=lambda language: on_progress(_measuring(language)),
         )
         outcome = self._golden(former, made.id, on_progress) if former and self._golden else None
         self._refused = outcome is not None and bool(outcome.objection)
@@ -321,3 +339,7 @@ class Ingesting:
             f" stored{kept}. `kura index switch` goes back to the former one."
             + (f" {outcome.remark[0].upper()}{outcome.remark[1:]}." if outcome and outcome.remark else "")
         )
+
+
+def _measuring(language: str) -> Progress:
+    return Progress("(embedder)", 0, 1, f"how far to trust it in {language_name(language)}")

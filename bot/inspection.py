@@ -19,6 +19,7 @@ from typing import Any
 from bot.calibration.storing import standing
 from bot.errors import explain
 from bot.settings import Settings
+from bot.trusting import trust_in
 from ingest.wording import counted
 from models.cards import ModelCard
 from models.embedders import Embedder
@@ -78,6 +79,8 @@ class Status:
     chunks: int
     bytes: int
     sources: list[SourceStatus]
+    trust: str
+    """How far the embedder is trusted, by language: a sentence."""
     refusals: str
     """Which threshold answers need, and why that."""
 
@@ -137,6 +140,7 @@ def describe(settings: Settings, parts: Parts) -> Status:
         chunks=chunks,
         bytes=size,
         sources=sources,
+        trust=trust_in(folder),
         refusals=standing(folder, current).detail,
     )
 
@@ -242,10 +246,11 @@ def _model(settings: Settings, parts: Parts) -> str:
 
 
 def _embedder(settings: Settings, parts: Parts) -> str:
+    trusted = trust_in(settings.data_dir)
     if settings.embedder.component:
-        return f"{settings.embedder.component} (not called)"
+        return f"{settings.embedder.component} (not called); trusted {trusted}"
     embedder = parts.embedder()
-    return f"{embedder.fingerprint}, {len(embedder.embed_query('hello'))} dimensions"
+    return f"{embedder.fingerprint}, {len(embedder.embed_query('hello'))} dimensions; trusted {trusted}"
 
 
 def _reranker(settings: Settings, parts: Parts) -> str:

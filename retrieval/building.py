@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from retrieval import authority, generations, outbox, purging, words
+from retrieval import authority, cloze, generations, outbox, purging, words
 from retrieval.database import reading, sql, writing
 from retrieval.errors import NotFound, RetrievalError
 from retrieval.generations import Generation
@@ -79,10 +79,17 @@ class Builder:
                 connection, fingerprint=index.embedder.fingerprint, recipe=index.recipe, embedder=index.spec
             )
 
-    def catch_up(self, generation: Generation, on_progress: Progress = lambda _done, _total: None) -> int:
+    def catch_up(
+        self,
+        generation: Generation,
+        on_progress: Progress = lambda _done, _total: None,
+        *,
+        measuring: Callable[[str], None] = lambda _language: None,
+    ) -> int:
         """Take into a generation whatever the answering one holds and it lacks; returns the number of documents.
 
-        What the embedder has not embedded yet is embedded. Broken off, it goes on where it was.
+        What the embedder has not embedded yet is embedded. Broken off, it goes on where it was. Then it is measured how far
+        the embedder is to be trusted, where that is due, after `measuring` was told of the language.
         """
         with self._index.writer:
             with reading(self._index.engine) as connection:
@@ -94,6 +101,7 @@ class Builder:
                 self._adopt(generation, batch)
                 done += len(batch)
             on_progress(done, len(lacking))
+            cloze.measure(self._index, generation, measuring)
             return done
 
     def flip(self, generation: Generation) -> None:

@@ -127,7 +127,29 @@ class Snapshot:
         Near-duplicates are folded into the better one (`retrieval/folding.py`). `worth` says what the score of a chunk is
         multiplied by.
         """
-        # 1. Candidates, from both sides.
+        rows, near = self.candidates(query, vector)
+        # 1. One order.
+        if self._reads:
+            rows, near = self._as_read(rows, near)
+        by_words = {chunk: score(query, row, statistics) for chunk, row in rows.items()}
+        order = fuse(by_words, near, weight=weight)
+        if worth:
+            order = self._weighed(order, worth)
+        # 2. Their texts; where some say what better ones say, others come in their place.
+        found: tuple[Hit, ...] = ()
+        for at in range(0, min(len(order), MOST_ROUNDS * k), k):
+            found = fold((*found, *self._with_texts(order[at : at + k], by_words, near)))
+            if len(found) >= k:
+                break
+        return found[:k]
+
+    def candidates(
+        self, query: Sequence[str], vector: Vectors, *, by_words: int = WORD_CANDIDATES
+    ) -> tuple[dict[int, WordRow], dict[int, float]]:
+        """What is worth ordering, from both sides: words of chunks by internal id, and cosines of those that are near.
+
+        `by_words` are those that each word table hands over.
+        """
         passed_over = {*self._hidden.values()}
         among = self._fitting(self._readable) if self._filters else None
         rows = {
@@ -137,7 +159,7 @@ class Snapshot:
                 self._connection,
                 table,
                 query,
-                WORD_CANDIDATES + len(passed_over),
+                by_words + len(passed_over),
                 self._reads.same,
                 among=among,
             )
@@ -146,20 +168,7 @@ class Snapshot:
         near = self._near_fitting(vector) if self._filters else self._near(vector)
         missing = [chunk for chunk in near if chunk not in rows]
         rows |= {row.chunk: row for table in self._tables for row in self._rows(table, missing)}
-        # 2. One order.
-        if self._reads:
-            rows, near = self._as_read(rows, near)
-        by_words = {chunk: score(query, row, statistics) for chunk, row in rows.items()}
-        order = fuse(by_words, near, weight=weight)
-        if worth:
-            order = self._weighed(order, worth)
-        # 3. Their texts; where some say what better ones say, others come in their place.
-        found: tuple[Hit, ...] = ()
-        for at in range(0, min(len(order), MOST_ROUNDS * k), k):
-            found = fold((*found, *self._with_texts(order[at : at + k], by_words, near)))
-            if len(found) >= k:
-                break
-        return found[:k]
+        return rows, near
 
     def around(self, chunks: Sequence[str], reach: int) -> dict[str, Around]:
         """What stands around each of these chunks (ids of hits), `reach` characters to either side."""

@@ -6,7 +6,6 @@ ready for whoever answers from them. Knows no front end and no model but the emb
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
@@ -15,7 +14,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from models.embedders import Embedder
-from retrieval import generations, passages, widening
+from retrieval import generations, passages, trust, widening
 from retrieval.access import Principal
 from retrieval.candidates import Snapshot, Worth
 from retrieval.database import reading
@@ -26,19 +25,19 @@ from retrieval.found import Found, Likeness
 from retrieval.generations import Generation
 from retrieval.glossary import Glossary
 from retrieval.index import Index
-from retrieval.language import language
+from retrieval.language import language, sentences
 from retrieval.passages import StoredDocument
 from retrieval.preference import NO_PREFERENCE, Preference, weighed
-from retrieval.ranking import NOTHING_COUNTED, UNDECIDED, VECTOR_WEIGHT, understands, vector_weight
+from retrieval.ranking import NOTHING_COUNTED, UNDECIDED
 from retrieval.reading import LITERAL, Reading
 from retrieval.reranking import Reranking
 from retrieval.spelling import guesses, spelt
 from retrieval.terms import content_terms, terms
+from retrieval.trust import Trusted
 from retrieval.vectors import Vectors, as_vectors
 
 LOOKED_AT = 20
 """Hits that are read sentence by sentence, where the embedder can: an answer is a sentence, and a passage says more."""
-_SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s+|\n+")
 
 
 class Searcher:
@@ -89,7 +88,7 @@ class Searcher:
         self, text: str, most: int, without: Collection[str], filters: Filters, *, principal: Principal
     ) -> tuple[Found, dict[str, Around]]:
         """The best hits as they were cut, and what stands around those that may be widened."""
-        query = content_terms(text)
+        query, asked_in = content_terms(text), language(text)
         reads = self._glossary.reading(terms(text)) if self._glossary else LITERAL
         worth = self._worth()
         while True:
@@ -111,17 +110,19 @@ class Searcher:
                     reads = reads.joined(Reading({(term,): (terms(word)[0],) for word, term in meant.items()}))
                     snapshot = self._snapshot(connection, generation, without, reads, filters, principal=principal)
                     statistics = snapshot.statistics(query)
-                weight = vector_weight(language(text), embedder.languages)
+                trusted = trust.trusted(connection, generation, embedder.languages)
+                by_sentences = embedder.instant and trusted.understands(asked_in)
+                weight = trusted.weight(asked_in, twice=by_sentences)
                 hits = snapshot.hits(query, vector, statistics, weight=weight, k=most, worth=worth)
                 around = snapshot.around(widening.wanted(hits), widening.MOST)
                 break
         # 3. Outside of it: what the embedder says of their sentences.
         likeness = None
-        if embedder.instant and understands(language(text), embedder.languages):
+        if by_sentences:
             likeness = _likeness(embedder, vector)
             if reads:
-                likeness = _undecided_of_others(likeness, embedder.languages)
-            hits = _by_sentences(hits, likeness, worth)
+                likeness = _undecided_of_others(likeness, trusted)
+            hits = _by_sentences(hits, likeness, weight, worth)
         corrected = {word: spelt(word, term, (hit.text for hit in hits)) for word, term in meant.items()}
         return Found(hits, statistics.rarity, likeness, reads.read, corrected), around
 
@@ -176,13 +177,13 @@ class Searcher:
         )
 
 
-def _by_sentences(hits: Sequence[Hit], likeness: Likeness, worth: Worth | None) -> tuple[Hit, ...]:
+def _by_sentences(hits: Sequence[Hit], likeness: Likeness, weight: float, worth: Worth | None) -> tuple[Hit, ...]:
     """The hits in the order of their scores with the cosine of each one's nearest sentence, which weighs as the passage's."""
-    pieces = [[piece for piece in _SENTENCE_END.split(hit.text) if piece.strip()] for hit in hits]
+    pieces = [sentences(hit.text) for hit in hits]
     cosines = iter(likeness([piece for each in pieces for piece in each]))
     nearest = [max([next(cosines) for _ in each], default=0.0) for each in pieces]
     scored = [
-        replace(hit, score=hit.score + weighed(VECTOR_WEIGHT * near, worth(hit.source, hit.dated) if worth else 1.0))
+        replace(hit, score=hit.score + weighed(weight * near, worth(hit.source, hit.dated) if worth else 1.0))
         for hit, near in zip(hits, nearest, strict=True)
     ]
     return tuple(sorted(scored, key=lambda hit: -hit.score))
@@ -196,12 +197,12 @@ def _likeness(embedder: Embedder, vector: Vectors) -> Likeness:
     return likeness
 
 
-def _undecided_of_others(likeness: Likeness, spoken: Collection[str]) -> Likeness:
-    """The same, which of a text in a language that the embedder does not speak says nothing either way."""
+def _undecided_of_others(likeness: Likeness, trusted: Trusted) -> Likeness:
+    """The same, which of a text in a language that the embedder is not trusted in says nothing either way."""
 
     def with_others(texts: Sequence[str]) -> Sequence[float]:
-        known = [text for text in texts if understands(language(text), spoken)]
+        known = [text for text in texts if trusted.understands(language(text))]
         cosines = iter(likeness(known))
-        return [next(cosines) if understands(language(text), spoken) else UNDECIDED for text in texts]
+        return [next(cosines) if trusted.understands(language(text)) else UNDECIDED for text in texts]
 
     return with_others

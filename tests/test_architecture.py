@@ -24,7 +24,7 @@ HOMES = {
     "fastapi": re.compile(r"bot/web/.*"),
     "starlette": re.compile(r"bot/web/.*"),
     "sqlalchemy": re.compile(
-        r"retrieval/(database|authority|generations|building|unread|outbox|passages|purging|words|index|search|candidates|checking|probing)\.py"
+        r"retrieval/(database|authority|generations|building|unread|outbox|passages|purging|words|index|search|candidates|checking|probing|trust|cloze)\.py"
         r"|bot/store\.py"
     ),
     "alembic": re.compile(r"(retrieval|bot)/migrations/.*|retrieval/database\.py"),

@@ -53,6 +53,7 @@ def status(context: typer.Context, as_json: Json = False, data_dir: DataDir = No
     typer.echo(
         f"Documents:   {described.documents}, {counted(described.chunks, 'passage')}, {described.bytes / 2**20:.1f} MiB"
     )
+    typer.echo(f"Trusted:     {described.trust}")
     typer.echo(f"Refusals:    {described.refusals}")
     for source in described.sources:
         discord = ", shown on Discord" if source.discord else ""

@@ -17,7 +17,7 @@ from ingest.feeds import Feed
 from ingest.sources import Content, Listing, Source, SourceItem
 from ingest.sources.folder import FolderSource
 from models.fakes import HashingEmbeddings
-from retrieval import generations
+from retrieval import generations, trust
 from retrieval.access import EVERYBODY, Principal, Readers
 from retrieval.database import reading
 from retrieval.index import Index
@@ -213,3 +213,19 @@ def test_a_tree_deleted_in_slices_under_watch_is_judged_as_one(index: Index, doc
         current = generations.current(connection)
         assert current
         assert generations.counts(connection, current)[0] >= 14
+
+
+def test_how_far_the_embedder_is_to_be_trusted_is_measured_once_and_told(index: Index) -> None:
+    lines = [
+        f"The {n} gate of yard {n} opens at {n} for trucks. It closes at {n}0 in the winter months." for n in range(60)
+    ]
+    shelf = Shelf({f"{n}.md": f"# Yard {n}\n\n{line}\n" for n, line in enumerate(lines)})
+    told: list[str] = []
+    ingesting = Ingesting(index, InlineParser(), [Configured("shelf", shelf=shelf, kind="loader")], most_removed=0.3)
+    for _ in range(2):
+        ingesting.run(IngestRequest(), lambda at: told.append(at.item) if at.source == "(embedder)" else None)
+    assert told == ["how far to trust it in English"]
+    with reading(index.engine) as connection:
+        current = generations.current(connection)
+        assert current
+        assert [(one.language, one.passages) for one in trust.stored(connection, current)] == [("en", 60)]
