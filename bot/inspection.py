@@ -79,8 +79,6 @@ class Status:
     chunks: int
     bytes: int
     sources: list[SourceStatus]
-    trust: str
-    """How far the embedder is trusted, by language: a sentence."""
     refusals: str
     """Which threshold answers need, and why that."""
 
@@ -140,7 +138,6 @@ def describe(settings: Settings, parts: Parts) -> Status:
         chunks=chunks,
         bytes=size,
         sources=sources,
-        trust=trust_in(folder),
         refusals=standing(folder, current).detail,
     )
 
@@ -246,11 +243,11 @@ def _model(settings: Settings, parts: Parts) -> str:
 
 
 def _embedder(settings: Settings, parts: Parts) -> str:
-    trusted = trust_in(settings.data_dir)
+    trusted = f"trusted {trust_in(settings.data_dir)}"
     if settings.embedder.component:
-        return f"{settings.embedder.component} (not called); trusted {trusted}"
+        return f"{settings.embedder.component} (not called); {trusted}"
     embedder = parts.embedder()
-    return f"{embedder.fingerprint}, {len(embedder.embed_query('hello'))} dimensions; trusted {trusted}"
+    return f"{embedder.fingerprint}, {len(embedder.embed_query('hello'))} dimensions; {trusted}"
 
 
 def _reranker(settings: Settings, parts: Parts) -> str:

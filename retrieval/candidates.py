@@ -127,7 +127,7 @@ class Snapshot:
         Near-duplicates are folded into the better one (`retrieval/folding.py`). `worth` says what the score of a chunk is
         multiplied by.
         """
-        rows, near = self.candidates(query, vector)
+        rows, near = self.candidates(query, vector, by_words=WORD_CANDIDATES)
         # 1. One order.
         if self._reads:
             rows, near = self._as_read(rows, near)
@@ -144,7 +144,7 @@ class Snapshot:
         return found[:k]
 
     def candidates(
-        self, query: Sequence[str], vector: Vectors, *, by_words: int = WORD_CANDIDATES
+        self, query: Sequence[str], vector: Vectors, *, by_words: int
     ) -> tuple[dict[int, WordRow], dict[int, float]]:
         """What is worth ordering, from both sides: words of chunks by internal id, and cosines of those that are near.
 

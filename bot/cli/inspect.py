@@ -38,13 +38,15 @@ def status(context: typer.Context, as_json: Json = False, data_dir: DataDir = No
     from bot.cli.output import print_json, printable
     from bot.inspection import describe
     from bot.stored import unconfigured
+    from bot.trusting import trust_in
     from bot.wiring.parts import make_parts
     from bot.wiring.sources import configured
 
     chosen = settings(context, data_dir, config)
+    trusted = trust_in(chosen.data_dir)
     described, left = describe(chosen, make_parts(chosen)), unconfigured(chosen, lambda: configured(chosen))
     if as_json:
-        print_json(described.as_json() | {"unconfigured": [one.source for one in left]})
+        print_json(described.as_json() | {"unconfigured": [one.source for one in left], "trusted": trusted})
         return
     typer.echo(
         f"Data folder: {described.data_dir}" + (f" (in use by {described.held_by})" if described.held_by else "")
@@ -53,7 +55,7 @@ def status(context: typer.Context, as_json: Json = False, data_dir: DataDir = No
     typer.echo(
         f"Documents:   {described.documents}, {counted(described.chunks, 'passage')}, {described.bytes / 2**20:.1f} MiB"
     )
-    typer.echo(f"Trusted:     {described.trust}")
+    typer.echo(f"Trusted:     {trusted}")
     typer.echo(f"Refusals:    {described.refusals}")
     for source in described.sources:
         discord = ", shown on Discord" if source.discord else ""

@@ -114,3 +114,10 @@ def test_telemetry_is_off_for_every_command(kura: Kura, monkeypatch: pytest.Monk
     monkeypatch.setenv("LANGSMITH_TRACING", "true")
     assert kura("config", "show").code == 0
     assert os.environ["LANGSMITH_TRACING"] == "false"
+
+
+def test_status_and_doctor_say_how_far_the_embedder_is_trusted(kura: Kura, ingested: Path) -> None:
+    said = "as it says which languages it speaks (too few passages to measure it on)"
+    assert f"Trusted:     {said}" in kura("status").out
+    assert kura("status", "--json").json["trusted"] == said
+    assert f"trusted {said}" in kura("doctor").out
