@@ -24,7 +24,7 @@ from retrieval.language import sentences
 from retrieval.passages import StoredChunk
 from retrieval.ranking import Candidate, score
 from retrieval.terms import content_terms, terms
-from retrieval.trust import Trust
+from retrieval.trust import Trust, Trusted
 from retrieval.vectors import Vectors, as_vectors
 
 LEAST_PASSAGES = 50
@@ -77,8 +77,11 @@ def measure(index: Index, generation: Generation, told: Callable[[str], None] = 
         languages = due(connection, generation)
     for language, count in languages.items():
         told(language)
+        spoken = index.embedder_of(generation).languages
         trials = measured_trials(index, generation, language)
-        weight = estimated(trials) if len(trials) >= LEAST_SENTENCES else None
+        weight = None
+        if len(trials) >= LEAST_SENTENCES:
+            weight = Trusted({language: estimated(trials)}, spoken).weight(language, twice=False)
         with index.writer, writing(index.engine) as connection:
             trust.put(connection, generation, Trust(language, weight, count, len(trials)))
 

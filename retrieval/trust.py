@@ -41,11 +41,15 @@ class Trusted:
     def weight(self, language: str, *, twice: bool) -> float:
         """That of its cosine for a question in `language` ("": not to be told).
 
-        With `twice` it is of two cosines, the passage's and its nearest sentence's, which share what was measured.
+        With `twice` it is of two cosines, the passage's and its nearest sentence's, which share what was measured. In a
+        language that the embedder does not say it speaks no measurement raises it: cosines that tell cloze sentences apart
+        there do not order questions better, and level scores that evidence is weighed by.
         """
         measured = self.measured.get(language)
         if measured is None:
             return vector_weight(language, self.spoken)
+        if not understands(language, self.spoken):
+            return min(measured, vector_weight(language, self.spoken))
         return measured / 2 if twice else measured
 
     def understands(self, language: str) -> bool:

@@ -20,6 +20,12 @@ def test_what_was_measured_counts_and_is_shared_by_passage_and_sentence() -> Non
     assert (trusted.weight("en", twice=False), trusted.weight("en", twice=True)) == (1.0, 0.5)
 
 
+def test_no_measurement_raises_the_weight_in_a_language_that_an_embedder_does_not_say_it_speaks() -> None:
+    assert Trusted({"ja": 1.4}, ENGLISH).weight("ja", twice=False) == FOREIGN_VECTOR_WEIGHT
+    assert Trusted({"ja": 0.0}, ENGLISH).weight("ja", twice=False) == 0
+    assert Trusted({"ja": 1.4}, frozenset()).weight("ja", twice=False) == 1.4
+
+
 @pytest.mark.parametrize("twice", [False, True])
 def test_without_a_measurement_an_embedder_counts_as_it_says_it_speaks(twice: bool) -> None:
     trusted = Trusted({}, ENGLISH)
