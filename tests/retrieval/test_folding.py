@@ -37,9 +37,10 @@ def test_a_copy_is_told_beside_the_better_one() -> None:
         POLICY.upper(),
         POLICY.replace(". ", ".\n\n"),
         POLICY.replace("180", "１８０"),
-        POLICY.replace(" before they leave", ""),
+        POLICY.removesuffix(" Receipts go to finance by the end of the month."),
+        POLICY.removeprefix("Employees book hotels in the travel portal before they leave. "),
     ],
-    ids=["case", "lines", "width", "a clause less"],
+    ids=["case", "lines", "width", "less at the end", "less at the beginning"],
 )
 def test_a_copy_may_look_otherwise_or_say_a_little_less(copy: str) -> None:
     assert documents(hit(POLICY, "a"), hit(copy, "b")) == [("a", ["b"])]
@@ -54,6 +55,10 @@ def test_a_copy_may_look_otherwise_or_say_a_little_less(copy: str) -> None:
         (POLICY, "before", "after"),
         (POLICY, "without", "with"),
         (POLICY, "finance", "finance@example.com"),
+        (POLICY, "180", "18⁰"),
+        (POLICY, " before they leave", ""),
+        (POLICY, "The limit is 180 EUR a night, breakfast included. ", ""),
+        (POLICY, "Employees book hotels", "Hotels book employees"),
         (POLICY_JA, "12,000", "15,000"),
         (POLICY_JA, "取り消せます", "取り消せません"),
         (POLICY_JA, "承認がない", "承認がある"),
@@ -70,6 +75,60 @@ def test_numbers_that_change_places_are_two_statements() -> None:
     one = "The limit in Tokyo is 180 EUR and the limit in Osaka is 120 EUR. Ask the travel desk if you need more than that."
     other = one.replace("180", "x").replace("120", "180").replace("x", "120")
     assert documents(hit(one, "a"), hit(other, "b")) == [("a", []), ("b", [])]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (
+            "Contractors are paid monthly and employees are paid weekly.",
+            "Employees are paid monthly and contractors are paid weekly.",
+        ),
+        ("Tokyo reports to Osaka.", "Osaka reports to Tokyo."),
+        ("Tokyo. Ask Ito. Osaka. Ask Sato.", "Tokyo. Ask Sato. Osaka. Ask Ito."),
+        ("Tokyo. Ask Ito. Osaka. Ask Sato.", "Tokyo. Ask Sato."),
+    ],
+)
+def test_roles_that_change_places_are_two_statements(one: str, other: str) -> None:
+    page = (
+        "{} "
+        + "The payroll desk of the head office answers all other questions about pay by mail or by telephone. " * 6
+    )
+    assert documents(hit(page.format(one), "a"), hit(page.format(other), "b")) == [("a", []), ("b", [])]
+
+
+@pytest.mark.parametrize(
+    ("text", "ending"),
+    [
+        (POLICY, " Suites are never paid."),
+        (POLICY, " Since 2024 interns book with the desk."),
+        (POLICY, " The form is at travel/forms.html."),
+        (POLICY_JA, "海外は除きます。"),
+    ],
+)
+def test_what_the_better_one_may_take_back_stays(text: str, ending: str) -> None:
+    assert documents(hit(text + ending, "a"), hit(text, "b")) == [("a", []), ("b", [])]
+
+
+def test_a_japanese_copy_may_lack_the_last_sentence() -> None:
+    assert documents(hit(POLICY_JA + "担当は総務です。", "a"), hit(POLICY_JA, "b")) == [("a", ["b"])]
+
+
+@pytest.mark.parametrize("run", ["x", "x_", "_", "-", "x-", "1", "あ", "n'", ". ", "。", ".", "@"])
+def test_long_runs_of_one_character_are_read(run: str) -> None:
+    texts = [hit(f"Name {name}. " + run * (20_000 // len(run)), name) for name in "abcd"]
+    assert documents(*texts, texts[0]) == [(name, []) for name in "abcd"]
+    assert documents(*texts, replace(texts[0], document_id="e"))[0] == ("a", ["e"])
+    longer = hit(texts[0].text + ". " + run * 10_000, "longer")
+    assert documents(longer, texts[0])[0][0] == "longer"
+
+
+def test_filled_in_forms_all_stay() -> None:
+    forms = [
+        hit("Pay this invoice to the account named below. " * 45 + f"The sum is {number} EUR. Thank you.", str(number))
+        for number in range(300)
+    ]
+    assert documents(*forms) == [(str(number), []) for number in range(300)]
 
 
 def test_what_says_more_than_the_better_one_stays() -> None:
@@ -101,6 +160,11 @@ def test_what_was_folded_before_stays_known() -> None:
     assert documents(*fold([hit(POLICY, "a"), hit(POLICY, "b")]), hit(POLICY, "c")) == [("a", ["b", "c"])]
 
 
+def test_the_copies_of_a_copy_are_named_too() -> None:
+    (pair,) = fold([hit(POLICY, "b"), hit(POLICY, "c")])
+    assert documents(replace(hit(POLICY, "a"), score=2.0), pair) == [("a", ["b", "c"])]
+
+
 def test_a_text_without_words_is_folded_only_into_the_same() -> None:
     assert documents(hit("!?", "a"), hit("…", "b"), hit("!?", "c")) == [("a", ["c"]), ("b", [])]
 
@@ -108,6 +172,8 @@ def test_a_text_without_words_is_folded_only_into_the_same() -> None:
 def test_a_quote_stands_in_a_copy_with_other_spaces() -> None:
     assert holds("The limit\nis  180 EUR.", "limit is 180 eur")
     assert not holds("The limit is 180 EUR.", "limit is 210 EUR")
+    assert holds("上限は１２０ＥＵＲです。ｶﾞｲﾄﾞ", "上限は120EURです。ガイド")
+    assert not holds("The limit is 10² m.", "limit is 102 m")
 
 
 def test_of_equal_copies_the_youngest_stays() -> None:
