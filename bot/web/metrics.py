@@ -141,4 +141,5 @@ class _Reranker(Collector):
             return
         yield CounterMetricFamily("kura_rerank_requests", "Searches the reranker was asked about.", state.requests)
         yield CounterMetricFamily("kura_rerank_failures", "Of those, searches it failed.", state.failures)
+        yield CounterMetricFamily("kura_rerank_busy", "Of those, searches it had no time for.", state.busy)
         yield GaugeMetricFamily("kura_rerank_failing", "1 if it failed last.", value=float(bool(state.problem)))

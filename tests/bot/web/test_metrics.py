@@ -40,7 +40,8 @@ def test_an_ingest_with_failures_or_a_dry_run_leaves_nothing_fresh() -> None:
 
 def test_a_reranker_is_counted_where_there_is_one() -> None:
     assert b"kura_rerank" not in Metrics().exposition()
-    shown = Metrics(rerank=lambda: RerankState(7, 2, "It stopped.")).exposition().decode()
+    shown = Metrics(rerank=lambda: RerankState(7, 2, 1, "It stopped.")).exposition().decode()
     assert "kura_rerank_requests_total 7.0" in shown
     assert "kura_rerank_failures_total 2.0" in shown
+    assert "kura_rerank_busy_total 1.0" in shown
     assert "kura_rerank_failing 1.0" in shown
