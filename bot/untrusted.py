@@ -21,30 +21,37 @@ _LIVE = re.compile(
 )
 _ANSWERER = r"(?:ai|llm|chat ?bot|(?:ai|virtual|language|answering) (?:model|assistant|system)|language model|kura)"
 _SPEAKS = (
-    r"(?:answer|append|comply|display|include|obey|output|print|refuse|repeat|repl(?:y|ies)|respond|reveal|say|send|show"
-    r"|tell|write)"
+    r"(?:answer|append|comply|display|include|obey|output|print|refuse|repeat|reply|respond|reveal|say|send|show|tell"
+    r"|write)"
 )
+_WORD_FOR_WORD = r"(?:only|exactly|nothing but|verbatim)"
 _ORDERS = re.compile(
-    r"\b(?:ignor|disregard|forget|overrid|bypass)\w*\b.{0,60}?\b(?:instructions?|prompts?|rules?|guidelines?|restrictions?"
-    r"|permissions?|above|previous|prior|everything)\b"
-    r"|\b(?:system|developer|hidden) (?:prompt|message|instruction|override)"
-    r"|\byou are (?:now|no longer)\b|\bpretend (?:to be|you|that)\b|\b(?:jailbreak|developer mode)\b"
-    rf"|\b{_ANSWERER}s?\b[^.!?]{{0,80}}\b{_SPEAKS}\b"
-    rf"|\b{_SPEAKS}\b[^.!?]{{0,40}}\b{_ANSWERER}s?\b"
-    rf"|\b(?:notes?|messages?|attention|instructions?|orders?)\b (?:to|for) (?:the |any |all )?"
-    rf"(?:{_ANSWERER}|assistant|bot|model)"
-    r"|(?:^\W*|[\"'(>]\s*)(?:system|assistant|user|developer|human)\s*:"
-    rf"|\b{_SPEAKS}\b(?:[^.!?]{{0,20}} )?(?:only|exactly|verbatim|nothing but|the (?:exact )?words?|the (?:following|phrase))\b"
-    r"|\b(?:when|if|whenever) (?:you are |anybody |anyone |somebody |someone |a user |the user |users )?ask(?:ed|s)?\b"
-    rf".{{0,80}}\b{_SPEAKS}\b"
-    r"|not in the documents"
+    # only what speaks to an answerer: "send only PDF files" and "if anyone asks, say that it is closed" are people's rules
+    r"(?<!not )(?<!never )\b(?:ignore|disregard|forget|override|bypass)\b.{0,30}?(?:"
+    r"\b(?:previous|prior|preceding|earlier|above|your|system)\b.{0,20}?"
+    r"\b(?:instructions?|prompts?|rules?|guidelines?|restrictions?|permissions?)\b"
+    r"|\b(?:all|any) (?:instructions|prompts)\b|\b(?:instructions?|prompts?|everything|all|anything) (?:above|before)\b)"
+    r"|\b(?:system|developer|hidden) prompts?\b"
+    rf"|\b(?:you are (?:now|no longer)|pretend (?:to be|(?:that )?you are))\b[^.!?]{{0,40}}?"
+    rf"\b(?:{_ANSWERER}|assistant|bot|unrestricted|uncensored|developer mode)\b"
+    rf"|\b{_ANSWERER}s?(?: ?[:,;]| (?:must|shall|should|will|ha(?:s|ve) to|(?:is|are) to)\b)"
+    rf"(?: (?:please|now|always|only|instead)\b)*(?: (?:not|never) (?:answer|reply|respond)\b| {_SPEAKS}\b)"
+    rf"|\bas an? (?:{_ANSWERER}|assistant),? (?:you\b|{_SPEAKS}\b)"
+    rf"|\b(?:notes?|messages?|attention|instructions?|orders?)\b,? ?(?:to |for )?(?:the |any |all )?"
+    rf"(?:{_ANSWERER}s?\b|(?:assistant|bot|model)s?\s*[:,])"
+    rf"|(?:^\W*|[\"'(>]\s*)(?:system|assistant)\s*:\s*(?:please |now )?"
+    rf"(?:from now on|ignore\b|add\b|you (?:are|may|must|shall|will)\b|{_SPEAKS}\b)"
+    rf"|\b(?:answer|output|reply|respond|say)\b {_WORD_FOR_WORD}(?: with)? (?:the |this )?(?:exact )?"
+    r"(?:words?|phrase|text|sentence|string)\b"
+    r"|(?-i:NOT IN THE DOCUMENTS)"
     r"|<\|[^\s<>]{1,40}>|<(?:start|end)_of_\w+>|<[|/]?(?:turn|channel|think|im_\w+|s|eos|bos)\|?>|\[/?inst\]|<</?sys>>"
-    r"|###\s*(?:instruction|response|system|指示|応答|入力)"
-    r"|(?:指示|命令|ルール|規則|プロンプト|制限)[^。]{0,15}(?:無視|忘れ|破棄|上書き)|システムプロンプト"
-    r"|(?:AI|アシスタント|言語モデル|(?<!ロ)ボット)[^。]{0,40}(?:答え|回答|返答|出力|応答|表示|言っ|伝え|従|書き)"
-    r"|あなたは今(?:から|後)|次の(?:とおり|ように|文を?)(?:答え|回答|返答|出力)"
-    r"|と(?:だけ|のみ)?(?:回答|返答|出力|返信|答え|言)[しえっいう]?て?(?:なさい|ください|下さい|すること|せよ)"
-    r"|(?:質問され|聞かれ|尋ねられ)たら[^。]{0,40}(?:答え|回答|返答|出力|言)",
+    r"|###\s*(?:instruction|response|system|指示|応答|入力)s?\s*:"
+    r"|(?:これまで|今まで|以前|上記|ここまで)[^。]{0,10}(?:指示|命令|ルール|規則|プロンプト|制限)[^。]{0,10}(?:無視|忘れ|破棄|上書き)"
+    r"|(?:指示|命令|プロンプト)を?(?:すべて|全て|全部)(?:無視|忘れ|破棄)|システムプロンプト"
+    r"|(?:AI|アシスタント|言語モデル|(?<!ロ)ボット)(?:は、?|よ、?|[:、])[^。、]{0,40}"
+    r"(?:答え|回答|返答|出力|応答|言|伝え|拒否)[^。]{0,8}(?:こと|ください|下さい|なさい|せよ|しろ|ならない|べき)"
+    r"|あなたは今(?:から|後)[^。]{0,30}(?:AI|アシスタント|モデル|ボット)"
+    r"|と(?:だけ|のみ)(?:回答|返答|出力|返信|答え|言)",
     re.IGNORECASE,
 )
 _SPEAKS_OF_ORDERS = re.compile(
