@@ -52,10 +52,6 @@ _BOUNDS = tuple(
             (r"\b(?:weekly|monthly|yearly|annual\w*|per (?:week|month|year))\b", "毎[週月年]"),
         ),
         (
-            (r"\b(?:double|twice)\b", "2倍|二倍"),
-            (r"\bhal(?:f|ve)\w*\b", "半[分額]|2分の1"),
-        ),
-        (
             (r"\b(?:before|prior to)\b", "以前|より前|前に|前の"),
             (r"\b(?:after|following)\b", "以後|以降|の後|後に|してから"),
         ),
@@ -91,6 +87,22 @@ _QUANTITIES = {
     "most": re.compile(r"\b(?:most|mostly|usually|generally|normally)\b|大半|ほとんど|原則|通常", re.I),
     "only": re.compile(r"\b(?:only|solely|exclusively)\b|のみ|だけ|に限", re.I),
 }
+_RHYTHMS = tuple(
+    # how often, and parts of a whole: words that change a number without holding one
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"\b(?:every|each) (?:other|second|2nd|two)\b|\bevery 2\b|\balternat(?:e|ing)\b|\bbi-?(?:week|month|annual|year)\w*"
+        r"|\bfortnight\w*|隔[日週月年]|(?:1|一)[日週月年]おき",
+        r"\bsemi-?(?:week|month|annual|year)\w*|\bhalf[- ]yearly\b",
+        r"\b(?:every|each) (?:third|3rd|three)\b|\bevery 3\b",
+        r"\bquarterly\b|四半期",
+        r"\bhal(?:f|ve)\w*\b|半[分額日年]|2分の1",
+        r"\bquarters? (?:of|an?)\b|4分の1",
+        r"\bonce\b(?=\s*(?:[.,;:)]|$|(?:a|an|per|every|each|in|only|within)\b))",
+        r"\btwice\b|\bdouble\w*|[2二]倍",
+        r"\bthrice\b|\btriple\w*|[3三]倍",
+    )
+)
 _CONDITION = re.compile(
     r"\b(?:if|when|whenever|unless|provided|until|as long as|in case|subject to|depending|once)\b"
     r"|場合|とき(?:は|に|の)|時[はに]|限り|(?<!な)ければ|なら(?:ば|、)|たら、|に応じ",
@@ -109,6 +121,11 @@ def difference(claim: str, unit: str, about: str = "") -> Difference | None:
     """
     claim, unit, about = (unicodedata.normalize("NFKC", text) for text in (claim, unit, f"{about}\n{unit}"))
     return next((kind for kind, differs in _CHECKS if differs(claim, unit, about)), None)
+
+
+def denies(text: str) -> bool:
+    """Whether anything in it is denied, forbidden or left out; "must" and "may" in the form of a denial aside."""
+    return _DENIES.search(_OBLIGES.sub("", unicodedata.normalize("NFKC", text))) is not None
 
 
 def _other_amount(claim: str, unit: str, _: str) -> bool:
@@ -133,7 +150,9 @@ def _other_name(claim: str, unit: str, about: str) -> bool:
 
 
 def _other_bound(claim: str, unit: str, _: str) -> bool:
-    return any(_other_side(claim, unit, *sides) for sides in _BOUNDS) or _freed(claim, unit)
+    return (
+        any(_other_side(claim, unit, *sides) for sides in _BOUNDS) or _freed(claim, unit) or _other_rhythm(claim, unit)
+    )
 
 
 def _unconditional(claim: str, unit: str, _: str) -> bool:
@@ -185,6 +204,11 @@ def _names(claim: str, unit: str) -> set[str]:
     if first and other and other[1].lower() not in claim.lower() and not all(map(is_function, terms(other[1]))):
         found |= {term for term in terms(first[1]) if not is_function(term)}
     return found
+
+
+def _other_rhythm(claim: str, unit: str) -> bool:
+    """Whether one says "every other", "half" or "twice" and the other does not."""
+    return any((pattern.search(claim) is None) != (pattern.search(unit) is None) for pattern in _RHYTHMS)
 
 
 def _other_side(claim: str, unit: str, low: re.Pattern[str], high: re.Pattern[str]) -> bool:

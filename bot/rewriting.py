@@ -18,6 +18,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 from langchain_core.runnables import RunnableConfig
 
+from bot.agreement import denies
 from bot.finding import Recalled
 from bot.followup import Reading, Readings, meant
 from bot.generating import AnswerModel, ModelCall
@@ -47,6 +48,8 @@ PATIENCE_S = 8.0
 """Seconds, waiting in the queue included, until the model-free way goes on: half of what a first word may take by default."""
 
 _HARD = re.compile(r"[A-ZÀ-Þ][\w’'-]*|[A-Za-z]*-?\d[A-Za-z0-9.,:-]*|[ァ-ヺー]{2,}")
+_WORD = re.compile(r"[A-Za-zÀ-ÿ]{3,}")
+_KANJI = re.compile(r"[一-鿿々]{2,}|[一-鿿々](?=[はがをので])")
 _PARTS = re.compile(
     r"[?？].*\w.*[?？]|\b(?:and|or)\s+(?:also\s+)?(?:what|which|who|when|where|how|why|is|are|does|do|can|may|must)\b"
     r"|それぞれ|(?:か|は)[、。]\s*(?:また|それと|あと|そして)",
@@ -123,17 +126,32 @@ def shown(question: str, history: Sequence[Turn]) -> str:
 def objection(question: str, history: Sequence[Turn], query: str, parts: Sequence[str]) -> str:
     """Why a rewriting may not be searched for; "" if it may.
 
-    Names, numbers and dates are told by their form: capitals, digits, katakana. Each of the question must stand in the query,
-    but for what the question itself takes back ("not in Japan"); each of query and parts in question or conversation.
+    Names, numbers and dates are told by their form: capitals, digits, katakana. Each of query and parts must stand in question
+    or conversation. Whatever the question says must stand in the query, but for what it takes back itself ("not in Japan"),
+    and what it denies must be denied; of a question that begins a conversation the parts must hold all of it together, too:
+    nothing but its own words tells that they do not ask for something else.
     """
     if not query or not all(parts) or max(map(len, (query, *parts))) > MOST_CHARACTERS:
         return "a question is empty or too long"
     told = "\n".join((question, *(text for turn in history for text in (turn.question, turn.query, turn.answer))))
-    lost = [word for word in _hard(meant(question)) if not _stands(word, query)]
-    if lost:
-        return f"the query loses {lost[0]}"
+    said = _kept(question, history)
+    if denies(said) != denies(query) and (denies(said) or not history):
+        return "the query does not deny what the question denies, or the other way round"
+    for text in (query, *([" ".join(parts)] if parts and not history else [])):
+        lost = [word for word in (*_hard(said), *_soft(said)) if not _stands(word, text)]
+        if lost:
+            return f"the query loses {lost[0]}"
     brought = [word for text in (query, *parts) for word in _hard(text) if not _stands(word, told)]
     return f"{brought[0]} stands neither in the question nor before it" if brought else ""
+
+
+def _kept(question: str, history: Sequence[Turn]) -> str:
+    """What the question means; "not" takes back only what was said before, and else denies."""
+    said = meant(question)
+    before = "\n".join(text for turn in history for text in (turn.question, turn.query))
+    back = [word for word in (*_hard(question), *_soft(question)) if not _stands(word, said)]
+    denied = denies(question) and not denies(said) and back
+    return question if denied and not any(_stands(word, before) for word in back) else said
 
 
 def _hard(text: str) -> Iterator[str]:
@@ -141,6 +159,13 @@ def _hard(text: str) -> Iterator[str]:
     for found in _HARD.finditer(unicodedata.normalize("NFKC", text)):
         if not all(map(is_function, terms(found[0]))):
             yield found[0].rstrip(".,:-")
+
+
+def _soft(text: str) -> Iterator[str]:
+    """The other words of meaning: English words, and the kanji of Japanese ones but for a lone sign, which is often a verb's."""
+    plain = unicodedata.normalize("NFKC", text)
+    yield from (word for word in _WORD.findall(plain) if not all(map(is_function, terms(word))))
+    yield from (found for found in _KANJI.findall(plain) if found[0] not in "何幾")
 
 
 def _stands(word: str, text: str) -> bool:

@@ -79,6 +79,9 @@ def test_what_keeps_names_and_numbers_may_be_searched_for(question: str, query: 
         ("And there?", "Paris hotel limit", (), "Paris stands neither"),
         ("And there?", "What is the hotel limit?", ("limit in 2024",), "2024 stands neither"),
         ("ベルゲンでは？", "オスロの上限は？", (), "loses ベルゲン"),
+        ("ベルゲンの宿泊費は？", "ベルゲンの上限は？", (), "loses 宿泊費"),
+        ("And for dogs?", "What is the hotel limit?", (), "loses dogs"),
+        ("And if it is not paid?", "And if the hotel limit is paid?", (), "deny"),
         ("And there?", "", (), "empty or too long"),
         ("And there?", "limit", ("",), "empty or too long"),
         ("And there?", "limit " * 100, (), "empty or too long"),
@@ -88,6 +91,41 @@ def test_what_loses_or_brings_in_a_name_or_number_is_not_used(
     question: str, query: str, parts: tuple[str, ...], why: str
 ) -> None:
     assert why in objection(question, BEFORE, query, parts)
+
+
+@pytest.mark.parametrize(
+    ("question", "query", "parts"),
+    [
+        ("Can I bring my dog to the office?", "May I bring my dog to the office?", ("dog in the office", "bring")),
+        ("大阪の宿泊費は？", "大阪の宿泊費の上限はいくらですか", ()),
+        ("Is it not allowed to smoke?", "Is it not allowed to smoke in the office?", ()),
+    ],
+)
+def test_a_first_question_keeps_what_it_says(question: str, query: str, parts: tuple[str, ...]) -> None:
+    assert objection(question, [], query, parts) == ""
+
+
+@pytest.mark.parametrize(
+    ("question", "query", "parts", "why"),
+    [
+        ("Can I bring my dog to the office?", "What may I bring to the office?", (), "loses dog"),
+        (
+            "Can I bring my dog to the office?",
+            "Can I bring my dog to the office?",
+            ("bring to the office",),
+            "loses dog",
+        ),
+        ("大阪の宿泊費は？", "東京の宿泊費は？", (), "loses 大阪"),
+        ("寮は無料ですか", "食堂は無料ですか", (), "loses 寮"),
+        ("Is it not allowed to smoke?", "Is it allowed to smoke?", (), "deny"),
+        ("Is it allowed to smoke?", "Is it not allowed to smoke?", (), "deny"),
+        ("残業は申請できますか。", "残業は申請できませんか。", (), "deny"),
+    ],
+)
+def test_a_first_question_loses_neither_its_subject_nor_what_it_denies(
+    question: str, query: str, parts: tuple[str, ...], why: str
+) -> None:
+    assert why in objection(question, [], query, parts)
 
 
 @pytest.mark.parametrize(
@@ -178,8 +216,8 @@ def test_a_question_that_stands_alone_and_is_answered_costs_no_call(make_assista
 
 
 def test_a_question_without_evidence_is_tried_once_more_in_the_models_words(make_assistant: Make) -> None:
-    chat = ScriptedChat(answers=[said("Who pays for breakfast?"), PROSE])
-    (answer,), _, (made,) = talk(make_assistant, chat, "Is my morning croissant on the house?")
+    chat = ScriptedChat(answers=[said("Is breakfast (my croissant) paid by the company?"), PROSE])
+    (answer,), _, (made,) = talk(make_assistant, chat, "Is my croissant?")
     assert made.readings is not None
     assert answer.text == PROSE
 
