@@ -69,7 +69,7 @@ class Snapshot:
         self._vectors = vectors
         self._generation = generation
         self._reads = reads
-        self._filters = filters
+        self._fits = passages.fits(connection, filters)
         self._readable = passages.readable(connection, principal=principal)
         self._tables = [table for table in words.tables(connection, generation.id) if table.readers in self._readable]
         self._hidden = passages.chunks_of(connection, without, generation=generation.id, readable=self._readable)
@@ -103,11 +103,12 @@ class Snapshot:
             frequencies=frequencies,
         )
 
-    def vocabulary(self, beginning: str) -> dict[str, int]:
-        """The terms that begin with an ASCII letter, each with the number of chunks that hold it (> 0)."""
+    def vocabulary(self, beginning: str, shortest: int, longest: int) -> dict[str, int]:
+        """The terms that begin with an ASCII letter and have so many characters, each with the number of chunks that hold
+        it (> 0)."""
         found: Counter[str] = Counter()
         for table in self._tables:
-            found.update(words.vocabulary(self._connection, table, beginning))
+            found.update(words.vocabulary(self._connection, table, beginning, shortest, longest))
             for row in self._rows(table, [*self._hidden.values()]):
                 found.subtract({*row.title, *row.heading, *row.body})
         return {term: count for term, count in found.items() if count > 0}
@@ -151,7 +152,7 @@ class Snapshot:
         `by_words` are those that each word table hands over.
         """
         passed_over = {*self._hidden.values()}
-        among = self._fitting(self._readable) if self._filters else None
+        among = self._fitting(self._readable) if self._fits.statement else None
         rows = {
             row.chunk: row
             for table in self._tables
@@ -165,7 +166,7 @@ class Snapshot:
             )
             if row.chunk not in passed_over
         }
-        near = self._near_fitting(vector) if self._filters else self._near(vector)
+        near = self._near_fitting(vector) if self._fits.statement else self._near(vector)
         missing = [chunk for chunk in near if chunk not in rows]
         rows |= {row.chunk: row for table in self._tables for row in self._rows(table, missing)}
         return rows, near
@@ -260,7 +261,7 @@ class Snapshot:
                 generation=self._generation.id,
                 readable={reader_set: readers},
                 keys=[key for key in found if key not in self._hidden],
-                filters=self._filters,
+                fits=self._fits,
             )
             if len(fitting) >= VECTOR_CANDIDATES or len(found) < asked:
                 nearest = [key for key in found if key in fitting][:VECTOR_CANDIDATES]
@@ -268,7 +269,7 @@ class Snapshot:
             asked *= GROWTH
 
     def _fitting(self, readable: ReaderSets) -> Part:
-        return passages.fitting(generation=self._generation.id, readable=readable, filters=self._filters)
+        return passages.fitting(generation=self._generation.id, readable=readable, fits=self._fits)
 
 
 def _hit(chunk: StoredChunk, score: float, words: float, similarity: float | None) -> Hit:

@@ -17,12 +17,15 @@ from retrieval.language import LANGUAGES
 
 _FILTER = re.compile(
     r"""(?<!\S)(?P<key>source|lang|after|before)[:：]
-        (?:"(?P<quoted>[^"\n]+)" | “(?P<curly>[^”\n]+)” | 「(?P<corner>[^」\n]+)」 | (?P<bare>[^\s"“”「」`]+?))
-        [,;.?!、。，；？！]*(?:\s+|\Z)
+        (?:(?:"(?P<quoted>[^"\n]+)" | “(?P<curly>[^”\n]+)” | 「(?P<corner>[^」\n]+)」)[,;.?!、。，；？！]*
+          | (?P<bare>[^\s"“”「」`]+))
+        (?:\s+|\Z)
       | `[^`]*` | "[^"]*" | “[^”]*” | 「[^」]*」 | 『[^』]*』""",
     re.VERBOSE | re.IGNORECASE,
 )
 """A filter as a word of its own, or quoted text, in which nothing is a filter."""
+_END = ",;.?!、。，；？！"
+"""What may end a sentence or a part of it, and is no part of a bare value before it."""
 _DAY = re.compile(r"(\d{4})(?:-(\d{1,2})(?:-(\d{1,2}))?)?", re.ASCII)
 _SHOWN = 40
 """Characters of what was typed that a sentence repeats."""
@@ -32,8 +35,8 @@ _SHOWN = 40
 class Filters:
     """Which documents are searched: those that fit each part that is set. Raises BadFilter for what no document can fit.
 
-    `sources` are names, upper or lower case; `languages` codes of `retrieval/language.py`. `after` is the first day a
-    document may be dated, `before` the day that it must be dated before; what has no date fits neither.
+    `sources` are names, in any width and in upper or lower case; `languages` codes of `retrieval/language.py`. `after` is the
+    first day a document may be dated, `before` the day that it must be dated before; what has no date fits neither.
     """
 
     sources: frozenset[str] = frozenset()
@@ -105,7 +108,10 @@ def read_filters(text: str) -> tuple[str, Filters]:
         kept.append(text[at : match.start()])
         at = match.end()
         key = match["key"].lower()
-        value = next(one for one in match.group("quoted", "curly", "corner", "bare") if one is not None).strip()
+        bare = match["bare"]
+        value = (
+            (bare.rstrip(_END) or bare[0]) if bare else (match["quoted"] or match["curly"] or match["corner"]).strip()
+        )
         if key == "source":
             sources.add(value)
         elif key == "lang":

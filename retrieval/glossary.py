@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import tomllib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,15 +23,19 @@ EVERYDAY = Path(__file__).parent / "everyday.toml"
 MOST_BYTES = 1 << 20
 """Of a glossary's file: some 20,000 groups. A larger one is a dictionary, or another file."""
 
+MOST_NAMES = 100
+"""Of one thing: a question that has one of them looks for all the others."""
+
 _HOW = 'write [[terms]] and below it same = ["paid leave", "年次有給休暇"]'
 
 
 class Glossary:
     """Which phrases say the same: each one with the others of its group."""
 
-    def __init__(self, same: Mapping[Phrase, Sequence[Phrase]]) -> None:
-        self._same = same
-        self._phrases = Phrases(same)
+    def __init__(self, own: Sequence[Sequence[Phrase]], everyday: Sequence[Sequence[Phrase]] = ()) -> None:
+        self._own = {phrase: group for group in own for phrase in group}
+        self._everyday = {phrase: group for group in everyday for phrase in group}
+        self._phrases = Phrases({**self._own, **self._everyday})
 
     def reading(self, question: Sequence[str]) -> Reading:
         """How texts read for a question with these terms (all of them, function words too): for each of its phrases that
@@ -39,27 +43,19 @@ class Glossary:
         found: defaultdict[Phrase, list[str]] = defaultdict(list)
         for phrase in self._phrases.every(question):
             said = [term for term in phrase if not is_function(term)]
-            for other in self._same[phrase]:
+            for other in self._others(phrase):
                 found[other] += said
         return Reading({phrase: tuple(dict.fromkeys(said)) for phrase, said in found.items() if said}) or LITERAL
+
+    def _others(self, phrase: Phrase) -> Iterator[Phrase]:
+        """What says the same: all of its own group, of the everyday words those in another script."""
+        yield from (other for other in self._own.get(phrase, ()) if other != phrase)
+        yield from (other for other in self._everyday.get(phrase, ()) if _script(other) != _script(phrase))
 
 
 def load_glossary(path: Path) -> Glossary:
     """A company's glossary with Kura's everyday words. Raises GlossaryError, one sentence naming the file and the group."""
-    own = _others(_groups(path), across=False)
-    everyday = _others(_groups(EVERYDAY), across=True)
-    return Glossary(
-        {phrase: (*own.get(phrase, ()), *everyday.get(phrase, ())) for phrase in dict.fromkeys((*own, *everyday))}
-    )
-
-
-def _others(groups: Sequence[Sequence[Phrase]], *, across: bool) -> dict[Phrase, list[Phrase]]:
-    """Each phrase with the others of its group; `across`: with those in another script."""
-    return {
-        phrase: [other for other in group if other != phrase and not (across and _script(other) == _script(phrase))]
-        for group in groups
-        for phrase in group
-    }
+    return Glossary(_groups(path), _groups(EVERYDAY))
 
 
 def _script(phrase: Phrase) -> bool:
@@ -110,6 +106,10 @@ def _group(place: str, entry: object) -> dict[Phrase, str]:
     words = entry.get("same") if isinstance(entry, dict) else None
     if not isinstance(entry, dict) or entry.keys() != {"same"} or not isinstance(words, list):
         raise GlossaryError(f"{place}: a group has `same`, a list of words, and nothing else.")
+    if len(words) > MOST_NAMES:
+        raise GlossaryError(
+            f"{place}: {len(words):,} names are in this group, at most {MOST_NAMES} are read: name one thing in each group."
+        )
     found: dict[Phrase, str] = {}
     for word in words:
         phrase = tuple(terms(word)) if isinstance(word, str) else ()

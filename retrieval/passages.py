@@ -6,6 +6,7 @@ The filter stands inside each query, so that what may not be seen looks exactly 
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -16,7 +17,7 @@ from retrieval.access import Principal
 from retrieval.authority import ReaderSets, reader_sets
 from retrieval.database import Part, slices, sql
 from retrieval.documents import Around, Chunk
-from retrieval.filters import NO_FILTERS, Filters
+from retrieval.filters import Filters
 from retrieval.vectors import Vectors, from_bytes
 
 
@@ -124,16 +125,49 @@ def around(
     return {row.key: Around(row.start, row.text, tuple(chunks[row.key])) for row in connection.execute(texts, values)}
 
 
+ANY_DOCUMENT = Part("", (), {})
+"""What `fits` makes of no filters."""
+
+
+def fits(connection: Connection, filters: Filters) -> Part:
+    """What the filters ask of a document `d` in its version `v`; nothing where nothing is set.
+
+    A source is meant by its name in any width and in upper or lower case, which SQLite tells of ASCII letters alone. Sources
+    that may not be read are among them: what stands in them is taken away like everything else that may not be read.
+    """
+    asked: list[tuple[str, str, object]] = []
+    if filters.sources:
+        wanted = {_folded(name) for name in filters.sources}
+        named = [
+            id_ for id_, name in connection.execute(sql("SELECT id, name FROM sources")) if _folded(name) in wanted
+        ]
+        asked.append(("d.source_id IN :named", "named", named))
+    if filters.languages:
+        asked.append(("v.language IN :languages", "languages", sorted(filters.languages)))
+    if filters.after:
+        asked.append(("v.dated >= :after", "after", filters.after.isoformat()))
+    if filters.before:
+        asked.append(("v.dated < :before", "before", filters.before.isoformat()))
+    return Part(
+        "".join(f" AND {condition}" for condition, _, _ in asked),
+        tuple(name for _, name, value in asked if isinstance(value, list)),
+        {name: value for _, name, value in asked},
+    )
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+
+
 def chunk_numbers(
     connection: Connection,
     *,
     generation: int,
     readable: ReaderSets,
     keys: Sequence[str],
-    filters: Filters = NO_FILTERS,
+    fits: Part = ANY_DOCUMENT,
 ) -> dict[str, int]:
-    """The internal id of each live chunk with one of these keys that may be read, and whose document fits the filters."""
-    fits = _fits(filters)
+    """The internal id of each live chunk with one of these keys that may be read, and whose document `fits`."""
     statement = sql(
         f"SELECT c.key, c.id FROM {_FROM_CHUNKS} WHERE d.reader_set_id IN :sets AND c.key IN :keys{fits.statement}",
         *("sets", "keys", *fits.lists),
@@ -142,9 +176,8 @@ def chunk_numbers(
     return {row.key: row.id for some in slices(keys) for row in connection.execute(statement, {**values, "keys": some})}
 
 
-def fitting(*, generation: int, readable: ReaderSets, filters: Filters) -> Part:
-    """A query of the ids of the live chunks that may be read and whose documents fit the filters."""
-    fits = _fits(filters)
+def fitting(*, generation: int, readable: ReaderSets, fits: Part) -> Part:
+    """A query of the ids of the live chunks that may be read and whose documents fit."""
     statement = (
         f"SELECT c.id FROM {_LIVE} JOIN chunks c ON c.version_id = v.id WHERE d.reader_set_id IN :sets{fits.statement}"
     )
@@ -186,25 +219,6 @@ def vectors_of(connection: Connection, fingerprint: str, ids: Sequence[int]) -> 
         for some in slices(ids)
         for id_, vector in connection.execute(statement, {"ids": some, "fingerprint": fingerprint})
     }
-
-
-def _fits(filters: Filters) -> Part:
-    """What the filters ask of a document `d` in its version `v`; nothing where nothing is set."""
-    asked: list[tuple[str, str, object]] = []
-    if filters.sources:
-        named = "(SELECT id FROM sources WHERE name COLLATE NOCASE IN :named)"
-        asked.append((f"d.source_id IN {named}", "named", sorted(filters.sources)))
-    if filters.languages:
-        asked.append(("v.language IN :languages", "languages", sorted(filters.languages)))
-    if filters.after:
-        asked.append(("v.dated >= :after", "after", filters.after.isoformat()))
-    if filters.before:
-        asked.append(("v.dated < :before", "before", filters.before.isoformat()))
-    return Part(
-        "".join(f" AND {condition}" for condition, _, _ in asked),
-        tuple(name for _, name, value in asked if isinstance(value, list)),
-        {name: value for _, name, value in asked},
-    )
 
 
 def titles(connection: Connection, *, generation: int, readable: ReaderSets) -> dict[str, str]:

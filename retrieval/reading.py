@@ -18,28 +18,35 @@ class Phrases:
     """Phrases to look for in lists of terms."""
 
     def __init__(self, phrases: Collection[Phrase]) -> None:
-        by_first: defaultdict[str, list[Phrase]] = defaultdict(list)
-        for phrase in sorted(phrases, key=len, reverse=True):
-            by_first[phrase[0]].append(phrase)
-        self._by_first = dict(by_first)
+        self._phrases = frozenset(phrases)
+        lengths: defaultdict[str, set[int]] = defaultdict(set)
+        for phrase in phrases:
+            lengths[phrase[0]].add(len(phrase))
+        self._lengths = {first: sorted(some, reverse=True) for first, some in lengths.items()}
 
     def every(self, terms: Sequence[str]) -> Iterator[Phrase]:
         """Each phrase that stands in the terms, those within others too."""
         listed = tuple(terms)
-        for at, term in enumerate(listed):
-            yield from (one for one in self._by_first.get(term, ()) if listed[at : at + len(one)] == one)
+        for at in range(len(listed)):
+            yield from self._at(at, listed)
 
     def longest(self, terms: Sequence[str]) -> Iterator[tuple[int, Phrase]]:
         """Where phrases stand in the terms, from the left; of those that begin at one place the longest, and none within it."""
-        if self._by_first.keys().isdisjoint(terms):
+        if self._lengths.keys().isdisjoint(terms):
             return
         listed = tuple(terms)
         at = 0
         while at < len(listed):
-            found = next((one for one in self._by_first.get(listed[at], ()) if listed[at : at + len(one)] == one), None)
+            found = next(self._at(at, listed), None)
             if found:
                 yield at, found
             at += len(found) if found else 1
+
+    def _at(self, at: int, listed: Phrase) -> Iterator[Phrase]:
+        """The phrases that begin at a place, the longest first."""
+        for length in self._lengths.get(listed[at], ()):
+            if (phrase := listed[at : at + length]) in self._phrases:
+                yield phrase
 
 
 @dataclass(frozen=True)

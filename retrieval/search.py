@@ -123,7 +123,7 @@ class Searcher:
             if reads:
                 likeness = _undecided_of_others(likeness, trusted)
             hits = _by_sentences(hits, likeness, weight, worth)
-        corrected = {word: spelt(word, term, (hit.text for hit in hits)) for word, term in meant.items()}
+        corrected = spelt(meant, (hit.text for hit in hits))
         return Found(hits, statistics.rarity, likeness, reads.read, corrected), around
 
     def document(self, document_id: str, *, principal: Principal) -> StoredDocument:

@@ -177,10 +177,13 @@ def frequencies(connection: Connection, table: WordTable, query: Iterable[str]) 
     return {term: int(count) for term, count in found.items() if count}
 
 
-def vocabulary(connection: Connection, table: WordTable, beginning: str) -> dict[str, int]:
-    """The terms that begin with an ASCII letter, each with the number of chunks that hold it."""
-    statement = sql(f"SELECT term, doc FROM {table.name}_terms WHERE term >= :first AND term < :next")
-    values = {"first": beginning, "next": chr(ord(beginning) + 1)}
+def vocabulary(connection: Connection, table: WordTable, beginning: str, shortest: int, longest: int) -> dict[str, int]:
+    """The terms that begin with an ASCII letter and have so many characters, each with the number of chunks that hold it."""
+    statement = sql(
+        f"SELECT term, doc FROM {table.name}_terms WHERE term >= :first AND term < :next"
+        " AND length(term) BETWEEN :shortest AND :longest"
+    )
+    values = {"first": beginning, "next": chr(ord(beginning) + 1), "shortest": shortest, "longest": longest}
     return {str(term): int(count) for term, count in connection.execute(statement, values)}
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from models.download import Progress, Wanted
     from models.library import Library
 
-SECTIONS = {"chat": "model", "embedding": "embedder"}
-"""Where kura.toml names a model of each kind; search does not rerank yet."""
+SECTIONS = {"chat": "model", "embedding": "embedder", "reranker": "rerank"}
+"""Where kura.toml names a model of each kind."""
 
 PASSAGE_TOKENS = 250
 """What a passage of usual length takes, in round numbers."""
@@ -349,12 +349,8 @@ def _size(size: int) -> str:
 
 
 def _say_installed(card: ModelCard) -> None:
-    section = SECTIONS.get(card.kind)
-    if section is None:
-        typer.echo(f"Installed {card.name}. Kura's own search does not rerank yet; it can be used from Python.")
-        return
     typer.echo(f"Installed {card.name}. To use it, put into kura.toml:\n")
-    typer.echo(f'[{section}]\nname = "{card.name}"')
+    typer.echo(f'[{SECTIONS[card.kind]}]\nname = "{card.name}"')
 
 
 @contextmanager

@@ -66,6 +66,19 @@ def test_only_documents_that_fit_every_part_of_a_filter_are_found(add: Add, sear
     assert titles(searcher, "hotels", both) == ["new"]
 
 
+@pytest.mark.parametrize(
+    ("name", "typed"),
+    [("Über uns", "über UNS"), ("Straße", "STRASSE"), ("ｗｉｋｉ", "Wiki"), ("ガイド", "ｶﾞｲﾄﾞ"), ("Éire", "E\u0301IRE")],
+)
+def test_a_source_is_found_by_its_name_in_any_case_and_width(
+    add: Add, searcher: Searcher, name: str, typed: str
+) -> None:
+    add("one", "Hotels cost at most 180 EUR.", source=name)
+    add("two", "Hotels cost at most 190 EUR.")
+    assert titles(searcher, "hotels", Filters(sources=frozenset({typed}))) == ["one"]
+    assert titles(searcher, "hotels", Filters(sources=frozenset({"docs"}))) == ["two"]
+
+
 def test_a_hit_says_what_day_its_document_is_of(add: Add, searcher: Searcher) -> None:
     add("new", "Hotels cost at most 190 EUR.", dated=date(2025, 1, 1))
     add("undated", "Trains are second class.")

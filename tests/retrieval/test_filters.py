@@ -24,6 +24,8 @@ from retrieval.filters import NO_FILTERS, Filters, read_day, read_filters
         ("What is leave, in source:handbook?", "What is leave, in", Filters(sources=frozenset({"handbook"}))),
         ("one\nlang:ja\ntwo", "one\ntwo", Filters(languages=frozenset({"ja"}))),
         ("source:handbook", "", Filters(sources=frozenset({"handbook"}))),
+        ("leave source:v1.2、 now", "leave now", Filters(sources=frozenset({"v1.2"}))),
+        ("leave source:??", "leave", Filters(sources=frozenset({"?"}))),
     ],
 )
 def test_filters_are_read_out_of_a_question(typed: str, left: str, filters: Filters) -> None:
@@ -92,4 +94,7 @@ def test_a_day_by_itself_is_read_like_one_in_a_question() -> None:
 
 def test_a_long_text_of_signs_is_read_quickly() -> None:
     assert read_filters("source:" + "?" * 4_000 + "x")[0] == ""
+    assert read_filters("source:" + "?" * 100_000 + '"')[1] == NO_FILTERS
+    assert read_filters(" source:" * 20_000)[1] == NO_FILTERS
+    assert read_filters("source:" + "a." * 50_000)[1] == Filters(sources=frozenset({"a." * 49_999 + "a"}))
     assert read_filters("「" * 4_000)[1] == NO_FILTERS

@@ -97,6 +97,10 @@ def test_a_company_may_say_more_of_an_everyday_word(glossary: Glossaries) -> Non
         ('[[terms]]\nsame = ["day", "日間"]\nnote = "x"', "group 1: a group has `same`"),
         ("terms = [3]", "group 1: a group has `same`"),
         (LEAVE + '[[terms]]\nsame = ["holiday", "pto"]', "group 2: 'pto' stands in group 1 too"),
+        (
+            f"[[terms]]\nsame = {[f'n{number}' for number in range(101)]}",
+            "group 1: 101 names are in this group, at most 100",
+        ),
     ],
 )
 def test_a_glossary_that_is_none_is_refused_in_a_sentence_with_its_place(
@@ -117,6 +121,13 @@ def test_a_file_that_is_too_large_or_no_text_or_not_there_is_refused(tmp_path: P
     file.write_bytes(b"#" * (MOST_BYTES + 1))
     with pytest.raises(GlossaryError, match="1,048,577 bytes"):
         load_glossary(file)
+
+
+def test_a_glossary_of_many_names_that_begin_alike_is_read_like_any_other(glossary: Glossaries) -> None:
+    groups = (f'[[terms]]\nsame = ["kura {number}", "kura {number + 9_000}"]\n' for number in range(9_000))
+    made = glossary("".join(groups))
+    reading = made.reading(terms("kura " * 500 + "kura 77"))
+    assert reading.same == {("kura", "9077"): ("kura", "77")}
 
 
 def test_the_everyday_words_have_each_group_in_both_scripts() -> None:

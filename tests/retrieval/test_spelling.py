@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from string import ascii_lowercase
 
 import pytest
 from hypothesis import given
@@ -17,8 +18,12 @@ KNOWN = {"passphras": 9, "hotel": 12, "receipt": 5, "reimburs": 3, "expert": 2, 
 def guessed(question: str, known: Mapping[str, int] = KNOWN) -> dict[str, str]:
     unknown = {term for term in terms(question) if term not in known}
 
-    def vocabulary(beginning: str) -> dict[str, int]:
-        return {term: count for term, count in known.items() if term.startswith(beginning)}
+    def vocabulary(beginning: str, shortest: int, longest: int) -> dict[str, int]:
+        return {
+            term: count
+            for term, count in known.items()
+            if term.startswith(beginning) and shortest <= len(term) <= longest
+        }
 
     return guesses(question, unknown, vocabulary)
 
@@ -58,13 +63,38 @@ def test_what_may_be_meant_as_it_is_written_is_left_alone(question: str) -> None
     assert guessed(question) == {}
 
 
+def test_only_the_first_unknown_words_are_looked_at_and_the_vocabulary_is_read_once_for_each_first_letter() -> None:
+    known = {"reciept": "receipt", "hotle": "hotel", "nigth": "night", "rembursd": "reimburs"}
+    asked: list[tuple[str, int, int]] = []
+
+    def vocabulary(beginning: str, shortest: int, longest: int) -> dict[str, int]:
+        asked.append((beginning, shortest, longest))
+        return KNOWN
+
+    question = " ".join([*known, "reciept", "others", "others", "unrelated", "passphrese", "hotle"])
+    unknown = set(terms(question))
+    assert guesses(question, unknown, vocabulary) == known
+    assert asked == [("r", 5, 10), ("h", 3, 5), ("n", 4, 6), ("o", 4, 6), ("u", 4, 6)]
+
+
+def test_long_questions_of_odd_words_end() -> None:
+    words = [f"{a}{b}{c}{'qxz' * 8}" for a in ascii_lowercase for b in ascii_lowercase for c in "ab"]
+    known = {f"{word}z": 1 for word in words}
+    assert guessed(" ".join(words), known) == {word: f"{word}z" for word in words[:6]}
+    assert guessed("a" * 100_000, {"a" * 100_001: 3}) == {}
+    assert guessed(" ".join(["hotle"] * 10_000)) == {"hotle": "hotel"}
+
+
 def test_of_two_neighbours_one_that_is_far_more_frequent_is_meant() -> None:
     assert guessed("clain", {**KNOWN, "claim": 20}) == {"clain": "claim"}
 
 
 def test_a_guess_is_shown_as_the_texts_write_it() -> None:
-    assert spelt("expences", "expens", ["An EXPENSE is claimed; expenses are paid."]) == "expenses"
-    assert spelt("expences", "expens", ["Nothing of it."]) == "expens"
+    meant = {"expences": "expens", "hotle": "hotel"}
+    texts = ["An EXPENSE is claimed; expenses are paid.", "Hotels."]
+    assert spelt(meant, texts) == {"expences": "expenses", "hotle": "hotels"}
+    assert spelt(meant, ["Nothing of it."]) == meant
+    assert spelt({}, texts) == {}
 
 
 def test_a_question_is_told_with_its_misspelt_words_as_they_were_taken() -> None:

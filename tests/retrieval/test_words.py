@@ -94,9 +94,10 @@ def test_candidates_hold_a_term_or_a_phrase_whose_terms_stand_side_by_side(conne
 
 
 def test_the_vocabulary_of_a_letter_is_that_of_one_table(connection: Connection) -> None:
-    assert words.vocabulary(connection, ONE, "t") == {"train": 1, "travel": 2}
-    assert words.vocabulary(connection, TWO, "p") == {"pay": 1}
-    assert words.vocabulary(connection, ONE, "s") == {}
+    assert words.vocabulary(connection, ONE, "t", 5, 6) == {"train": 1, "travel": 2}
+    assert words.vocabulary(connection, ONE, "t", 6, 9) == {"travel": 2}
+    assert words.vocabulary(connection, TWO, "p", 1, 9) == {"pay": 1}
+    assert words.vocabulary(connection, ONE, "s", 1, 9) == {}
 
 
 def test_a_chunk_that_holds_several_phrases_is_counted_once(connection: Connection) -> None:

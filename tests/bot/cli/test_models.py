@@ -80,6 +80,12 @@ def test_the_list_shows_what_there_is_by_kind_and_language(kura: Kura, model: Pa
     assert kura("models", "list", "--kind", "painter").code == 2
 
 
+def test_a_reranker_that_was_added_is_told_with_the_section_that_names_it(kura: Kura, model: Path) -> None:
+    ended = kura("models", "add", str(model), "--kind", "reranker")
+    assert ended.code == 0
+    assert ended.out.endswith('[rerank]\nname = "ours"\n')
+
+
 def test_listing_makes_no_folder(kura: Kura, library: Library) -> None:
     assert "none: `kura models pull NAME`" in kura("models", "list").out
     assert not library.folder.parent.exists()
