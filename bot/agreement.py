@@ -146,7 +146,8 @@ def _other_date(claim: str, unit: str, _: str) -> bool:
 
 
 def _other_name(claim: str, unit: str, about: str) -> bool:
-    return not _names(claim, unit) <= set(terms(about)) or _swapped(claim, unit)
+    held = {*terms(about), *_marked(about)}
+    return not _names(claim, unit) <= held or _swapped(claim, unit)
 
 
 def _other_bound(claim: str, unit: str, _: str) -> bool:
@@ -197,9 +198,7 @@ def _later(text: str) -> set[str]:
 
 def _names(claim: str, unit: str) -> set[str]:
     """The terms of the names in a sentence. Its first word counts if the unit begins with another one of some meaning."""
-    found = {
-        term for name in _NAME.findall(without_dates(claim)) for term in terms(name)
-    }  # May too, which else is a small word
+    found = _marked(claim)
     first, other = _FIRST.match(claim), _FIRST.match(unit)
     if first and other and other[1].lower() not in claim.lower() and not all(map(is_function, terms(other[1]))):
         found |= {term for term in terms(first[1]) if not is_function(term)}
@@ -209,6 +208,11 @@ def _names(claim: str, unit: str) -> set[str]:
 def _other_rhythm(claim: str, unit: str) -> bool:
     """Whether one says "every other", "half" or "twice" and the other does not."""
     return any((pattern.search(claim) is None) != (pattern.search(unit) is None) for pattern in _RHYTHMS)
+
+
+def _marked(text: str) -> set[str]:
+    """The terms of what is written as a name; May too, which else is a small word. Read alone, "A0" of "@A0" is a term."""
+    return {term for name in _NAME.findall(without_dates(text)) for term in terms(name)}
 
 
 def _other_side(claim: str, unit: str, low: re.Pattern[str], high: re.Pattern[str]) -> bool:
