@@ -20,7 +20,7 @@ _WORD_NUMBERS = {
 }
 _SCALES = {"thousand": "000", "million": "000000", "billion": "000000000", "trillion": "000000000000"}
 _NUMBER = re.compile(
-    rf"(?P<before>[€$£¥])?\s?(?P<number>(?:(?<![\w)])[-−])?\d+(?:,\d{{3}})*(?:[.:]\d+)*|[一二三四五六七八九十百千万億兆〇]+(?=[年月日時分円人個回名件週割倍歳])"
+    rf"(?P<before>[€$£¥])?\s?(?P<number>(?:(?<![\w)])[-−])?\d+(?:,\d{{3}})*(?:[.:]\d+)*|(?<![一二三四五六七八九十百千万億兆〇])[一二三四五六七八九十百千万億兆〇]++(?=[年月日時分円人個回名件週割倍歳])"
     rf"|\b(?:{'|'.join(_WORD_NUMBERS)})\b)"
     rf"(?:[ -](?P<scale>{'|'.join(_SCALES)})s?\b)?(?:[ \u00a0-]?(?P<after>°[CF]|[%€$£¥]|[^\W\d_]+))?",
     re.IGNORECASE,
@@ -62,7 +62,7 @@ _MEASURES = {
     }.items()
     for name in names.split()
 }
-_YEARS = range(1800, 2200)
+_YEARS = frozenset(map(str, range(1800, 2200)))
 """A number of this size before 年 is a date, no length of time."""
 
 _MONTHS = {
@@ -93,7 +93,7 @@ def amounts(text: str) -> Iterator[tuple[str, str]]:
         number = found["number"].lower().replace(",", "")
         scaled = _WORD_NUMBERS.get(number, number).replace("−", "-") + _SCALES.get((found["scale"] or "").lower(), "")
         measure = _known(found)
-        dated = measure == "year" and scaled.isdecimal() and int(scaled) in _YEARS
+        dated = measure == "year" and scaled in _YEARS
         yield scaled, "" if dated else measure
 
 

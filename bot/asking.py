@@ -45,7 +45,7 @@ _ASKS_FOR = tuple(
     )
 )
 NUMBER = re.compile(
-    r"[0-9０-９][0-9０-９,，.．]*|[一二三四五六七八九十百千万億]+(?=[年月日時分人個円回台本歳つ件割倍種度])"
+    r"[0-9０-９][0-9０-９,，.．]*|(?<![一二三四五六七八九十百千万億])[一二三四五六七八九十百千万億]++(?=[年月日時分人個円回台本歳つ件割倍種度])"
     r"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|fifty|hundreds?"
     r"|thousands?|millions?|billions?|half|twice|once|dozens?|third|quarter)\b",
     re.IGNORECASE,
@@ -76,7 +76,7 @@ _ASKS_WHAT = re.compile(
     re.IGNORECASE,
 )
 _KANJI = re.compile(r"[㐀-䶿一-鿿々]")
-_NAMED = re.compile(r"(?<!^)(?<![.?!] )\b[A-Z][\w’'-]*|[ァ-ヺー]{2,}|\d[\d,.]*|[A-Za-z]+(?=[ぁ-ん一-鿿])")
+_NAMED = re.compile(r"(?<!^)(?<![.?!] )\b[A-Z][\w’'-]*|[ァ-ヺー]{2,}|\d[\d,.]*|(?<![A-Za-z])[A-Za-z]++(?=[ぁ-ん一-鿿])")
 
 _INTERROGATIVE = re.compile(
     r"\b(?:what|which|who|whom|whose|when|where|why|how)\b"

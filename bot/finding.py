@@ -81,10 +81,9 @@ class Finder:
 
     async def recall(self, question: Question) -> Recalled:
         """What was said before in the question's thread, and what to search for."""
-        history: Sequence[Turn] = ()
-        if question.thread:
-            history = await self._bridge.run(lambda: self._store.history(question.thread, principal=question.principal))
-        return Recalled(question, tuple(history), followup.read(question.text, history))
+        if not question.thread:
+            return Recalled(question, (), followup.read(question.text, ()))
+        return await self._bridge.run(partial(self._recalled, question))
 
     async def weigh(self, recalled: Recalled) -> Weighed:
         """Try each reading; the first with sufficient evidence counts, or the surest of them, else the first."""
@@ -94,6 +93,10 @@ class Finder:
             if tried[-1].sufficient and not recalled.readings.best:
                 return tried[-1]
         return max((one for one in tried if one.sufficient), key=lambda one: one.evidence.score, default=tried[0])
+
+    def _recalled(self, question: Question) -> Recalled:
+        history = self._store.history(question.thread, principal=question.principal)
+        return Recalled(question, tuple(history), followup.read(question.text, history))
 
     def _weighed(self, recalled: Recalled, reading: Reading) -> Weighed:
         asked = recalled.question

@@ -51,7 +51,8 @@ _POINTS_NOWHERE = re.compile(
 )
 _NAMED = re.compile(
     # names, codes (V-22), years and versions; no amounts, which documents rather bound than name
-    r"(?<!^)(?<![\w’'-])[A-ZÀ-Þ][\w’'-]*|[A-Za-z]+-?\d[A-Za-z0-9.-]*|(?:19|20)\d\d(?!\d)|\d+(?:\.\d+)+(?!\d)|[ァ-ヺー]{2,}"
+    r"(?<!^)(?<![\w’'-])[A-ZÀ-Þ][\w’'-]*|(?<![A-Za-z])[A-Za-z]++-?\d[A-Za-z0-9.-]*|(?:19|20)\d\d(?!\d)"
+    r"|(?<!\d)\d++(?:\.\d++)+|[ァ-ヺー]{2,}"
 )
 _GOES_ON = frozenset({"and", "but", "or", "also", "so", "then", "また", "あと"})
 
@@ -61,6 +62,10 @@ FEW_CHARACTERS = 5
 """The same for Japanese, whose terms are pairs of characters: kanji, katakana, letters and digits in all."""
 FRAGMENT_WORDS, FRAGMENT_CHARACTERS = 6, 20
 """A fragment is no longer than this."""
+MOST_CORRECTED = 200
+"""Characters; what is longer takes nothing back ("not in Japan, in Norway")."""
+MOST_BEFORE = 1000
+"""Characters of what was asked before that a follow-up is searched for together with."""
 NEW_SHARE, OWN_SHARE = 0.5, 0.6
 """Of the weight of a fragment, and of a whole question searched for with the one before: what the passages must hold."""
 
@@ -97,8 +102,8 @@ def read(question: str, history: Sequence[Turn]) -> Readings:
     """How to take a question after the turns before it, oldest first."""
     if not history:
         return Readings((Reading(question),))
-    before = history[-1].query
-    opening, rest = _opened(question)
+    before = _asked_before(history)
+    opening, rest = _opened(" ".join(question.split()))
     alone, together = Reading(question), Reading(f"{before} {question}", own=question)
     if fragment := _fragment(rest):
         bare = not opening and not fragment.ending
@@ -115,7 +120,8 @@ def read(question: str, history: Sequence[Turn]) -> Readings:
 
 def meant(question: str) -> str:
     """A question without the words that lead on to it and what it takes back: "in Norway" of "No, not in Japan, in Norway"."""
-    return correction(_opened(question)[1])[1]
+    rest = _opened(" ".join(question.split()))[1]
+    return correction(rest)[1] if len(rest) <= MOST_CORRECTED else rest
 
 
 def focus(together: Evidence, alone: Evidence, reading: Reading, found: Found) -> Evidence:
@@ -127,6 +133,14 @@ def focus(together: Evidence, alone: Evidence, reading: Reading, found: Found) -
     held, asked = found.read(terms(passages)), read_question(reading.own, found.rarity)
     share = max(asked.share(asked.held(held)), asked.written(passages)) if asked.weights else 1.0
     return Evidence(spans, together.score) if reading.must <= {*held} and share >= reading.share else Evidence((), 0.0)
+
+
+def _asked_before(history: Sequence[Turn]) -> str:
+    """The last question that stood alone. A follow-up that was added to it is left behind: no query grows with its thread."""
+    *earlier, last = history
+    base = last.query.removesuffix(f" {last.question}") if last.query != last.question else last.query
+    base = next((turn.query for turn in earlier if base.startswith(f"{turn.query} ")), base)
+    return base[:MOST_BEFORE]
 
 
 def _opened(question: str) -> tuple[str, str]:
@@ -144,6 +158,8 @@ class _Fragment:
 
 
 def _fragment(rest: str) -> _Fragment | None:
+    if len(rest) > MOST_CORRECTED:
+        return None
     closing = next(found for found in _CLOSING.finditer(rest))
     core = rest[: closing.start()].strip(" 、,")
     if not core or _SENTENCE.search(core):

@@ -16,8 +16,8 @@ from retrieval.documents import Hit
 from retrieval.errors import NotFound
 from retrieval.passages import StoredDocument
 
-_MARKS = re.compile(r"[ \t]*#{0,6}[ \t]*(.*?)(?:[ \t]+#+)?[ \t]*")
-"""A line with what makes a heading of it."""
+_MARKS = re.compile(r"[ \t]*#{0,6}[ \t]*")
+"""What may make a heading of the line behind it."""
 _WORD = re.compile(r"\w+")
 
 
@@ -82,28 +82,34 @@ def _last(path: tuple[str, ...], text: str, end: int) -> Heading | None:
     rarest = max(wanted, key=len)
     at = text.rfind(rarest, 0, end)
     while at >= 0:
-        heading = _heading(text, text.rfind("\n", 0, at) + 1, path[:-1])
-        if heading and heading.end <= end and _words(heading.text) == wanted:
-            return heading
-        at = text.rfind(rarest, 0, at)
+        start = text.rfind("\n", 0, at) + 1
+        begins, ends = _bare(text, start)
+        if ends <= end and _words(text[begins:ends]) == wanted:
+            return _heading(text, begins, ends, path[:-1])
+        at = text.rfind(rarest, 0, start)
     return None
 
 
 def _first_line(text: str) -> Heading | None:
     """The first line with a word."""
     word = _WORD.search(text)
-    return _heading(text, text.rfind("\n", 0, word.start()) + 1, ()) if word else None
+    return _heading(text, *_bare(text, text.rfind("\n", 0, word.start()) + 1), ()) if word else None
 
 
-def _heading(text: str, start: int, path: tuple[str, ...]) -> Heading | None:
-    """The line that begins at `start`, without marks; None if nothing is left of it."""
+def _bare(text: str, start: int) -> tuple[int, int]:
+    """The range of the line that begins at `start`, without the marks of a heading before and behind it."""
     end = text.find("\n", start)
     line = text[start : end if end >= 0 else len(text)]
-    match = _MARKS.fullmatch(line)
-    if match is None or not match[1]:
-        return None
-    begins, ends = start + match.start(1), start + match.end(1)
-    return Heading(path, match[1], begins, ends, text.count("\n", 0, start) + 1)
+    opening = _MARKS.match(line)
+    begins = opening.end() if opening else 0
+    said = line[begins:].rstrip(" \t")
+    if (open_ended := said.rstrip("#")).endswith((" ", "\t")):
+        said = open_ended.rstrip(" \t")
+    return start + begins, start + begins + len(said)
+
+
+def _heading(text: str, begins: int, ends: int, path: tuple[str, ...]) -> Heading:
+    return Heading(path, text[begins:ends], begins, ends, text.count("\n", 0, begins) + 1)
 
 
 def _words(text: str) -> list[str]:

@@ -17,7 +17,15 @@ from bot.amounts import amounts, dates
 ALIKE = 0.75
 """From this share of common letters on, two names are taken for one and a slip (`max_retry`, `max_retries`)."""
 
-_CODE = re.compile(r"(?<![a-z0-9.-])(?=[a-z0-9./-]*\d)[a-z]+(?:[-_./]?\d+|[-_./][a-z]+)+(?![a-z0-9])")
+LONGEST_NAME = 80
+"""Characters; what is longer is no name, and as little a code if these hold no digit."""
+MOST_NAMES = 20
+"""A question that names more is a text with a question in it, and not judged by one of them."""
+
+# A run of letters or digits has one reading (`++`): with two, a long run has more of them than can be tried.
+_CODE = re.compile(
+    rf"(?<![a-z0-9.-])(?=[a-z0-9./-]{{0,{LONGEST_NAME}}}?\d)[a-z]++(?:[-_./]?\d++|[-_./][a-z]++)+(?![a-z0-9])"
+)
 _NAME = re.compile(r"(?<![a-z0-9-])--[a-z][a-z0-9-]+|(?<![a-z0-9_./-])@?[a-z]+(?:[_.:]+[a-z]+)+(?![a-z0-9])")
 _YEAR = re.compile(r"(?<![\d,.])(?:1[89]|20)\d\d(?![\d,]|\.\d)")
 _BOUND = re.compile(
@@ -29,7 +37,7 @@ _NUMBERED = re.compile(
     r"\b(?P<label>article|section|chapter|level|tier|grade|phase|step|room|form|line|floor|building|gate|version|release|type"
     r"|class|zone|rule|appendix|table|figure|item|no\.|number|band|site|plant|port|week|day|quarter|priority|severity)"
     r"s?[ -]?#?(?P<number>\d+)\b"
-    r"|第?(?P<ja_number>\d+)(?P<ja_label>条|章|節|項|号館|号室|号|階|等級|級|類|種|期|四半期|番)",
+    r"|第?(?<!\d)(?P<ja_number>\d++)(?P<ja_label>条|章|節|項|号館|号室|号|階|等級|級|類|種|期|四半期|番)",
     re.IGNORECASE,
 )
 
@@ -54,11 +62,17 @@ def _other(kind: str, asked: set[str], held: set[str]) -> bool:
         return False
     if kind != "name":
         return True
+    if len(asked) > MOST_NAMES:
+        return False
     return any(
-        (one.startswith("--") and other.startswith("--")) or SequenceMatcher(None, one, other).ratio() >= ALIKE
-        for one in asked
-        for other in held
+        (one.startswith("--") and other.startswith("--")) or _alike(one, other) for one in asked for other in held
     )
+
+
+def _alike(one: str, other: str) -> bool:
+    """Whether two names share their letters; the bounds that cost little are tried first."""
+    names = SequenceMatcher(None, one, other)
+    return names.real_quick_ratio() >= ALIKE and names.quick_ratio() >= ALIKE and names.ratio() >= ALIKE
 
 
 def _things(text: str) -> dict[str, set[str]]:
@@ -76,7 +90,8 @@ def _named(text: str) -> Iterator[tuple[str, str]]:
         if "." in number and not measure:
             yield "version", number
     for name in _NAME.findall(text):
-        yield "name", name.removeprefix("@")
+        if len(name) <= LONGEST_NAME:
+            yield "name", name.removeprefix("@")
     for year in {*_YEAR.findall(text), *(str(date[0]) for date in dates(text) if date[0])}:
         yield "year", year
     for found in _NUMBERED.finditer(text):

@@ -47,11 +47,11 @@ MOST_TURNS = 4
 PATIENCE_S = 8.0
 """Seconds, waiting in the queue included, until the model-free way goes on: half of what a first word may take by default."""
 
-_HARD = re.compile(r"[A-ZÀ-Þ][\w’'-]*|[A-Za-z]*-?\d[A-Za-z0-9.,:-]*|[ァ-ヺー]{2,}")
+_HARD = re.compile(r"[A-ZÀ-Þ][\w’'-]*|(?<![A-Za-z])[A-Za-z]*+-?\d[A-Za-z0-9.,:-]*|[ァ-ヺー]{2,}")
 _WORD = re.compile(r"[A-Za-zÀ-ÿ]{3,}")
 _KANJI = re.compile(r"[一-鿿々]{2,}|[一-鿿々](?=[はがをので])")
 _PARTS = re.compile(
-    r"[?？].*\w.*[?？]|\b(?:and|or)\s+(?:also\s+)?(?:what|which|who|when|where|how|why|is|are|does|do|can|may|must)\b"
+    r"[?？][^\w?？]*\w[^?？]*[?？]|\b(?:and|or)\s+(?:also\s+)?(?:what|which|who|when|where|how|why|is|are|does|do|can|may|must)\b"
     r"|それぞれ|(?:か|は)[、。]\s*(?:また|それと|あと|そして)",
     re.IGNORECASE | re.DOTALL,
 )

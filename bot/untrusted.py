@@ -14,9 +14,9 @@ _LIVE = re.compile(
     r"\]\s*[(\[:]|!\["  # Markdown's links, references and images
     r"|</?[a-z!][^<>]*>?|&(?:#x?\w+|[a-z]+\d*);"  # HTML
     r"|\b[a-z][a-z0-9+.-]{1,20}:/|\bwww\.|\b(?:javascript|vbscript|data|mailto|file|tel):\S"  # addresses
-    r"|(?<![\w.])@\w|\b[\w.+-]+@[\w-]+\.\w|<[@#]"  # mentions
+    r"|(?<![\w.])@\w|\w[.+-]*+@[\w-]+\.\w|<[@#]"  # mentions
     r"|<\||\|>|\[/?(?:inst|sys|tool\w*|system\w*)\b|###"  # role tokens
-    r"|\[\W*\d",  # marks of citations that are not ours
+    r"|\[[^\w\[]*+\d",  # marks of citations that are not ours
     re.IGNORECASE,
 )
 _ANSWERER = r"(?:ai|llm|chat ?bot|(?:ai|virtual|language|answering) (?:model|assistant|system)|language model|kura)"

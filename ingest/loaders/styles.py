@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 
 _HIDING = re.compile(
-    r"(?:^|;)(?:display:['\"]?none|visibility:['\"]?(?:hidden|collapse)|opacity:0*\.?0*(?:%|;|$)"
+    r"(?:^|;)(?:display:['\"]?none|visibility:['\"]?(?:hidden|collapse)|opacity:0*+\.?0*+(?:%|;|$)"
     r"|(?:font-size|max-height|zoom):0*(?:\.0*)?(?:;|$|[a-z%])|font-size:(?:0?\.\d+|1)(?:px|pt)"
     r"|(?:left|right|top|bottom|text-indent|margin-(?:left|top)):-\d{3,}|clip:rect\(0|clip-path:inset\((?:50|100)%|clip-path:circle\(0)"
 )
@@ -19,10 +19,11 @@ _WHITE = re.compile(
     r"white|#f{3,4}|#(?:f[c-f]){3}(?:ff)?|rgba?\(25[2-5],25[2-5],25[2-5](?:,(?:1|1\.0|100%))?\)|hsl\(\d+,\d+%,100%\)"
 )
 _CLEAR = re.compile(r"transparent|#[0-9a-f]{3}0|#[0-9a-f]{6}00|rgba\([^)]*,0?\.?0*\)")
-_NESTED = re.compile(r"@[^{};]*\{(?:[^{}]*+\{[^{}]*+\})*+[^{}]*+\}")
-_RULE = re.compile(r"([^{}]+)\{([^{}]*)\}")
+_NESTED = re.compile(r"@[^@{};]*+\{(?:[^{}]*+\{[^{}]*+\})*+[^{}]*+\}")
+_RULE = re.compile(r"(?<![^{}])([^{}]++)\{([^{}]*+)\}")
 _SIMPLE = re.compile(r"[a-z][\w-]*|(?:[a-z][\w-]*)?[.#][\w-]+", re.IGNORECASE)
-_COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
+_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
+"""To the end of all if it is never closed, as browsers take it."""
 
 
 def hides(style: str) -> bool:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.evidence import Evidence, Span
-from bot.followup import Reading, focus, read
+from bot.followup import Reading, focus, meant, read
 from bot.store import Turn
 from retrieval.documents import Hit
 from retrieval.found import Found
@@ -142,3 +142,24 @@ def test_passages_that_hold_too_little_of_a_new_question_are_no_evidence() -> No
 def test_a_kanji_counts_within_a_longer_word() -> None:
     both = evidence("父母: 5万円."), evidence("父母: 5万円.")
     assert focus(*both, Reading("?", own="父", share=0.5), FOUND).score == 0.9
+
+
+# --- long texts and long threads --------------------------------------------------------------------------------------
+
+
+def test_asking_why_again_and_again_does_not_lengthen_what_is_searched_for() -> None:
+    history = list(BEFORE)
+    for _ in range(4):
+        history.append(Turn("why?", read("why?", history).ways[0].query, "", False))
+    assert history[-1].query == f"{LIMIT} why?"
+
+
+def test_what_was_added_to_a_question_is_left_behind_by_the_next() -> None:
+    added = Turn("And with breakfast?", f"{LIMIT} with breakfast", "", False)
+    assert queries("And with lunch?", [*BEFORE, added]) == [f"{LIMIT} with lunch"]
+
+
+@pytest.mark.parametrize("question", ["a" + " " * 3990 + "b", "?" * 3990 + "b", "not " * 1000, "a" * 4000])
+def test_long_runs_in_a_question_are_read(question: str) -> None:
+    assert read(question, BEFORE).ways
+    assert meant(question)

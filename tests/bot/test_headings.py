@@ -113,3 +113,8 @@ def test_a_document_is_read_once_and_one_that_is_gone_has_no_headings() -> None:
     assert [one.text for one in found[trains.chunk_id]] == ["Travel policy", "Trains"]
     assert found["g"] == ()
     assert read == ["d", "gone"]
+
+
+def test_a_heading_that_is_a_common_word_is_found_in_a_long_text() -> None:
+    text = "# Hotels\n\n" + "Hotels are paid. " * 5000 + "\n" + "Hotels \t \t a\n" * 20000 + "The cap.\n"
+    assert [one.line for one in standing_above(hit("The cap.", "Hotels", text=text), text)] == [1]

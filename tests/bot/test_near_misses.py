@@ -50,3 +50,12 @@ def test_what_is_held_or_has_no_rival_is_none(question: str, passage: str) -> No
 
 def test_any_passage_may_hold_it() -> None:
     assert not names_another("What does E-4012 mean?", ["E-4011: expired", "E-4012: unknown"])
+
+
+@pytest.mark.parametrize("run", ["1" * 24, "1" * 4000, "a-" * 2000, "a/" * 2000, "a1" * 2000])
+def test_long_runs_have_one_reading(run: str) -> None:
+    assert not names_another(f"what is a{run}z", [f"E-1 a{run}z"])
+
+
+def test_a_code_is_told_behind_a_long_run_of_digits() -> None:
+    assert names_another("1" * 4000 + " E-4012?", ["E-4011 has expired. " + "1" * 4000])
