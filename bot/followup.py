@@ -138,8 +138,9 @@ def focus(together: Evidence, alone: Evidence, reading: Reading, found: Found) -
 def _asked_before(history: Sequence[Turn]) -> str:
     """The last question that stood alone. A follow-up that was added to it is left behind: no query grows with its thread."""
     *earlier, last = history
-    base = last.query.removesuffix(f" {last.question}") if last.query != last.question else last.query
-    base = next((turn.query for turn in earlier if base.startswith(f"{turn.query} ")), base)
+    base = next((turn.query for turn in earlier if last.query.startswith(f"{turn.query} ")), last.query)
+    if not _fragment(_opened(" ".join(last.question.split()))[1]):  # a fragment may stand in its query's last place
+        base = base.removesuffix(f" {last.question}")
     return base[:MOST_BEFORE]
 
 

@@ -38,3 +38,8 @@ def test_parts_of_dates() -> None:
 def test_the_words_beside_amounts_stay() -> None:
     assert without_amounts("300 dogs for 20 EUR from 1 May").split() == ["dogs", "for", "from"]
     assert measures("limit (EUR) per 泊") == {"eur"}
+
+
+def test_long_runs_of_numerals_are_one_number() -> None:
+    assert list(amounts("1" * 5000 + "年")) == [("1" * 5000, "year")]
+    assert list(amounts("一" * 100_000 + "b")) == []

@@ -261,3 +261,9 @@ def test_who_leaves_while_the_model_rewrites_stops_it(make_assistant: Make) -> N
             await asking
 
     asyncio.run(leave())
+
+
+@pytest.mark.parametrize(("question", "asked"), [("?" * 2000 + "a" * 2000, False), ("Who? And whom?", True)])
+def test_several_questions_are_told_in_long_runs_too(question: str, asked: bool) -> None:
+    recalled = Recalled(Question("q", question, SOMEBODY, "t"), (), followup.read(question, ()))
+    assert rewriter(ScriptedChat(answers=[])).wanted(recalled) == asked

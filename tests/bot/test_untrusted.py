@@ -125,3 +125,10 @@ def test_who_asks_about_orders_may_see_them() -> None:
 def test_letters_that_only_look_latin_are_foreign() -> None:
     assert foreign_letters("hоtel") == {"о"}
     assert foreign_letters("hotel ホテル 宿泊 １２") == set()
+
+
+def test_long_runs_of_brackets_and_dots_are_looked_through() -> None:
+    assert not live("[" * 50_000)
+    assert not live("a." * 50_000)
+    assert live("[" * 50_000 + "1")
+    assert live("a." * 50_000 + "@b.c")

@@ -55,3 +55,13 @@ def test_a_sheet_gives_the_simple_selectors_that_hide() -> None:
         ".a, p.b { display:none } #c{opacity:0} .d .e {display:none} @media print { .f { display:none } } .g{color:red}"
     )
     assert list(hiding_selectors(sheet)) == [".a", "p.b", "#c"]
+
+
+@pytest.mark.parametrize("run", ["a", "@", "/*", "opacity:0", "0"])
+def test_long_runs_in_styles_are_read(run: str) -> None:
+    assert not hides("opacity:" + run * 50_000 + "x")
+    assert list(hiding_selectors(".a{opacity:0}" + run * 50_000)) == [".a"]
+
+
+def test_a_comment_that_is_never_closed_goes_on_to_the_end() -> None:
+    assert list(hiding_selectors(".a{opacity:0} /* .b{opacity:0}")) == [".a"]
