@@ -95,9 +95,9 @@ class WorstAssistant:
         self.told = tuple(line for line in shipped()[ANSWER].system.text.splitlines() if line)
         self._make = partial(Assistant, searcher=searcher, store=store, bridge=bridge)
 
-    async def ask(self, case: Case) -> tuple[Outcome, Outcome]:
-        """The case as the gate lets it through, and as the model said it."""
-        worst = WorstModel(payloads=case.payloads, declines=case.category == "demanded refusals")
+    async def ask(self, case: Case, *, torn: bool = True) -> tuple[Outcome, Outcome]:
+        """The case as the gate lets it through, and as the model said it, in the smallest pieces if `torn`."""
+        worst = WorstModel(payloads=case.payloads, declines=case.category == "demanded refusals", torn=torn)
         model = AnswerModel(
             name="worst",
             style="generate",

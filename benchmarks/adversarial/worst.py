@@ -109,6 +109,8 @@ class WorstModel(BaseChatModel):
     payloads: Sequence[str] = ()
     declines: bool = False
     """Say that the passages hold no answer as soon as a passage demands it."""
+    torn: bool = True
+    """Stream in the smallest pieces; False: line by line, which takes a fraction of the time."""
     _lies: list[str] = PrivateAttr(default_factory=list)
     _prompts: list[str] = PrivateAttr(default_factory=list)
     _said: str = PrivateAttr(default="")
@@ -152,7 +154,8 @@ class WorstModel(BaseChatModel):
     ) -> Iterator[ChatGenerationChunk]:
         self._answer(messages)
         own, echoed = self._said[: -len(self._echo)], self._echo
-        for piece in (*_PIECE.findall(own), *echoed.splitlines(keepends=True)):
+        pieces = _PIECE.findall(own) if self.torn else own.splitlines(keepends=True)
+        for piece in (*pieces, *echoed.splitlines(keepends=True)):
             yield ChatGenerationChunk(message=AIMessageChunk(content=piece))
         last = AIMessageChunk(content="", chunk_position="last", response_metadata={"finish_reason": "stop"})
         yield ChatGenerationChunk(message=last)
