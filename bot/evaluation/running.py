@@ -28,6 +28,7 @@ from bot.evaluation.scorers import DEPTH, score
 from bot.evaluation.suite import Case, Suite
 from retrieval.access import Principal
 from retrieval.documents import Hit
+from retrieval.filters import NO_FILTERS, Filters
 
 Ask = Callable[[Question], AsyncGenerator[Event, None]]
 """`Assistant.ask`."""
@@ -36,7 +37,7 @@ Ask = Callable[[Question], AsyncGenerator[Event, None]]
 class Search(Protocol):
     """`Assistant.search`."""
 
-    def __call__(self, text: str, *, principal: Principal, k: int) -> Awaitable[Sequence[Hit]]: ...
+    def __call__(self, text: str, *, principal: Principal, k: int, filters: Filters) -> Awaitable[Sequence[Hit]]: ...
 
 
 class Judging(Protocol):
@@ -85,20 +86,23 @@ async def _case(case: Case, ask: Ask, search: Search, who: Principal, trials: in
     error = ""
     started = time.perf_counter()
     try:
-        hits = tuple(map(recorded_hit, await search(_searched(case, asked), principal=who, k=DEPTH)))
+        text, filters = _searched(case, asked[0][1])
+        hits = tuple(map(recorded_hit, await search(text, principal=who, k=DEPTH, filters=filters)))
     except Exception as fault:  # noqa: BLE001 - recorded as the case's, whatever it is
         error = _told(fault, case)
     search_ms = _ms_since(started)
     # 3. Score, and let the judge weigh.
     scored = [
         trial.model_copy(update={"scores": score(case, hits, trial), "verdict": await _verdict(case, trial, judge)})
-        for trial in asked
+        for trial, _ in asked
     ]
     return CaseRecord(case=case, hits=hits, error=error, search_ms=search_ms, trials=tuple(scored))
 
 
-async def _asked(case: Case, ask: Ask, who: Principal, number: int) -> Trial:
+async def _asked(case: Case, ask: Ask, who: Principal, number: int) -> tuple[Trial, Searching | None]:
+    """What came of it, and what was searched for in the end; None where it did not come so far."""
     events: list[RecordedEvent] = []
+    searching: Searching | None = None
     thread = f"eval_{uuid4().hex}" if case.follows else ""
     started = time.perf_counter()
     try:
@@ -111,17 +115,20 @@ async def _asked(case: Case, ask: Ask, who: Principal, number: int) -> Trial:
             async for event in stream:
                 ms = _ms_since(started)
                 events.append(RecordedEvent(kind=type(event).__name__.lower(), ms=ms, detail=_detail(event)))
+                if isinstance(event, Searching):
+                    searching = event
                 if isinstance(event, Done | Refused):
-                    return Trial(answer=recorded_answer(event.answer), events=tuple(events), ms=ms)
+                    return Trial(answer=recorded_answer(event.answer), events=tuple(events), ms=ms), searching
         raise _NoAnswer("The assistant ended without an answer.")
     except Exception as fault:  # noqa: BLE001 - recorded as the case's, whatever it is
-        return Trial(error=_told(fault, case), events=tuple(events), ms=_ms_since(started))
+        return Trial(error=_told(fault, case), events=tuple(events), ms=_ms_since(started)), searching
 
 
-def _searched(case: Case, asked: Sequence[Trial]) -> str:
+def _searched(case: Case, first: Searching | None) -> tuple[str, Filters]:
     """What to search for: a question that follows others as the first answer took it, made to stand alone."""
-    taken = [event.detail for trial in asked[:1] for event in trial.events if event.kind == "searching"]
-    return taken[-1] if case.follows and taken else case.question
+    if case.follows and first is not None:
+        return first.query, first.filters
+    return case.question, NO_FILTERS  # those in its text are read by the search
 
 
 async def _verdict(case: Case, trial: Trial, judge: Judging | None) -> Verdict | None:

@@ -153,8 +153,8 @@ def unsupported(answer: RecordedAnswer) -> list[str]:
     Every term weighs the same there: how rare it is in the index is not in the record.
     """
     rest = answer.text
-    for one in answer.citations:
-        rest = rest.replace(one.quote, "\n")
+    for quote in sorted((one.quote for one in answer.citations), key=len, reverse=True):  # one may hold another
+        rest = rest.replace(quote, "\n")
     headings = {plain(part) for one in answer.citations for part in (one.title, *one.heading)}
     cited = [_as_hit(one) for one in answer.citations]
     sentences = SentenceStream()

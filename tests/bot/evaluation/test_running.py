@@ -15,6 +15,7 @@ from bot.evaluation.suite import Case, Suite
 from bot.fakes import HOLD, ScriptedAssistant
 from models.fakes import ScriptedChat
 from retrieval.access import Principal
+from retrieval.filters import Filters
 from tests.bot.conftest import IN_HR, SOMEBODY
 
 HOTEL = Case(
@@ -74,6 +75,9 @@ def test_the_questions_a_case_follows_are_asked_first_in_a_thread_of_their_own(
     (record,) = ran(make_assistant(), breakfast, trials=2)
     assert [trial.scores["answer"] for trial in record.trials] == [1.0, 1.0]
     assert record.hits[0].address.endswith("travel.md")  # searched for as the answer took the question
+    narrow = breakfast.model_copy(update={"question": f"{breakfast.question} source:elsewhere"})
+    (record,) = ran(make_assistant(), narrow)
+    assert record.hits == ()  # searched with its filters, too
     threads = ScriptedAssistant([Overloaded("Every place in the queue is taken.")])
     followed, _ = ran(threads, breakfast, HOTEL)
     assert "queue" in followed.trials[0].error
@@ -104,10 +108,10 @@ class Faulty:
         async for event in self.inner.ask(question):
             yield event
 
-    async def search(self, text: str, *, principal: Principal, k: int) -> Any:
+    async def search(self, text: str, *, principal: Principal, k: int, filters: Filters) -> Any:
         if text == self.at:
             raise self.fault
-        return await self.inner.search(text, principal=principal, k=k)
+        return await self.inner.search(text, principal=principal, k=k, filters=filters)
 
 
 @pytest.mark.parametrize(

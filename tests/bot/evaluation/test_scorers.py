@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import ir_measures
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from ir_measures import RR, Qrel, ScoredDoc, Success, nDCG
 
@@ -21,6 +21,7 @@ def scored(case: Case, said: Trial, hits: Sequence[RecordedHit] = ()) -> dict[st
 # --- retrieval -------------------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(
     expected=st.integers(1, 12),
     ranking=st.lists(st.one_of(st.integers(0, 11), st.just(-1)), max_size=10),
@@ -129,6 +130,12 @@ def test_a_sentence_that_no_citation_says_is_found_among_those_that_one_says() -
 
 def test_an_answer_without_citations_is_not_supported() -> None:
     assert unsupported(RecordedAnswer(text=QUOTE, style="generate")) == [QUOTE]
+
+
+def test_a_quote_within_a_longer_one_leaves_nothing_of_that_one_behind() -> None:
+    longer = "The hotel limit is 180 EUR per night in Europe, and 150 EUR elsewhere."
+    shorter = "180 EUR per night"
+    assert unsupported(answer(f"{shorter} [1]\n\n{longer} [2]", shorter, longer)) == []
 
 
 # --- refusal, language, cost -----------------------------------------------------------------------------------------
