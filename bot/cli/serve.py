@@ -43,8 +43,10 @@ def serve(
     chosen = settings(context, data_dir, config)
     with ExitStack() as stack:
         wanted = host or chosen.server.host, chosen.server.port if port is None else port
-        listening = stack.enter_context(listen(*wanted))
+        with listen(*wanted):
+            pass  # it can be had; nobody is let in to wait while golden questions are asked
         _ask_golden(chosen, anyway=anyway)
+        listening = stack.enter_context(listen(*wanted))
         kura = stack.enter_context(open_kura(chosen, holder="kura serve", alone=False))
         address, number = listening.getsockname()[:2]
         here = new_server(address, number, chosen.server.hosts[0] if chosen.server.hosts else "localhost", chosen)
@@ -65,7 +67,8 @@ def serve(
 
 
 def _ask_golden(chosen: Settings, *, anyway: bool) -> None:
-    """Ask the golden questions if what answers is not what was accepted last. Raises GoldenWorse: nobody is answered then.
+    """Ask the golden questions if what answers is not what was accepted last. Raises GoldenWorse or GoldenUnasked:
+    nobody is answered then.
 
     It is done in an installation of its own, opened before that of the server: no connection and no engine outlives it.
     """

@@ -59,6 +59,11 @@ class Case(BaseModel):
             raise ValueError("a case that must be refused has no accepted strings, no reference and no source")
         return self
 
+    @property
+    def asked(self) -> tuple[str, frozenset[str], tuple[str, ...]]:
+        """What is asked, whatever is expected: the question, by these groups, after these questions."""
+        return self.question, frozenset(self.groups), self.follows
+
     def named(self) -> Case:
         """The case with an id."""
         if self.id:
@@ -100,13 +105,13 @@ def add_cases(path: Path, cases: Sequence[Case]) -> tuple[Case, ...]:
     with _alone(path.resolve().parent):
         text = _read(path) if path.exists() else ""
         before = _cases(path, text) if text.strip() else ()
-        ids, asked = {one.id for one in before}, {_asked(one) for one in before}
+        ids, asked = {one.id for one in before}, {one.asked for one in before}
         added: list[Case] = []
         for case in (one.named() for one in cases):
-            if case.id not in ids and _asked(case) not in asked:
+            if case.id not in ids and case.asked not in asked:
                 added.append(case)
                 ids.add(case.id)
-                asked.add(_asked(case))
+                asked.add(case.asked)
         if added:
             whole = text + ("" if not text or text.endswith("\n") else "\n")
             whole += "".join(_written(path, case, text) for case in added)
@@ -130,11 +135,6 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def _asked(case: Case) -> tuple[str, frozenset[str], tuple[str, ...]]:
-    """What two cases must not have in common: their question, asked by the same groups after the same questions."""
-    return case.question, frozenset(case.groups), case.follows
 
 
 def _holds(path: Path, text: str, cases: tuple[Case, ...]) -> bool:

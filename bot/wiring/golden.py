@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from bot.errors import SettingsError
-from bot.evaluation.errors import GoldenWorse, SuiteError
-from bot.evaluation.gate import GoldenOutcome, weighed
+from bot.evaluation.errors import GoldenUnasked, GoldenWorse, SuiteError
+from bot.evaluation.gate import GoldenOutcome, unasked, weighed
 from bot.evaluation.golden import GoldenBook, changed
 from bot.evaluation.runs import Measured, Run, make_run
 from bot.evaluation.suite import Suite, load
@@ -45,7 +45,9 @@ def beside(kura: Kura, former: int, made: int, note: Note) -> GoldenOutcome:
     if before is None:
         return GoldenOutcome(remark=f"generation {former} cannot be asked any more, so that nothing was compared")
     after = _asked(kura, suite, made, note)
-    outcome = _outcome(kura, before, after)
+    if failed := unasked(before.cases) or unasked(after.cases):
+        return GoldenOutcome(objection=failed)
+    outcome = weighed(before.cases, after.cases, kura.settings.answer.golden_loss)
     if not outcome.objection and accepted is not None and not changed(accepted.subject, before.subject):
         book.accept(after)
     return outcome
@@ -82,7 +84,8 @@ def refused_before(kura: Kura) -> str:
 def present(kura: Kura, note: Note, *, anyway: bool) -> tuple[Run, str]:
     """Ask them of what answers now, beside what was accepted last; the run, and what is to be heeded, or "".
 
-    What passes is accepted. Raises GoldenWorse for what does not, unless `anyway`; SettingsError where there are none.
+    What passes is accepted. Unless `anyway`, raises GoldenWorse for what does not, and GoldenUnasked if some could not be asked:
+    such a run is never the measure, nor is what answers refused for it. Raises SettingsError where there are none.
     """
     suite = _readable(kura)
     if suite is None:
@@ -90,20 +93,20 @@ def present(kura: Kura, note: Note, *, anyway: bool) -> tuple[Run, str]:
     book = GoldenBook(kura.settings.data_dir)
     accepted = book.accepted()
     after = _asked(kura, suite, None, note)
-    outcome = _outcome(kura, accepted, after) if accepted else GoldenOutcome()
+    if failed := unasked(after.cases):
+        why = f"Nothing can be told of what answers now: {failed}."
+        if not anyway:
+            raise GoldenUnasked(f"{why} `kura eval golden` asks them again, and with `--anyway` they are passed over.")
+        book.store.put(after)
+        return after, why
+    allowed = kura.settings.answer.golden_loss
+    outcome = weighed(accepted.cases, after.cases, allowed) if accepted else GoldenOutcome()
     if outcome.objection and not anyway:
         why = _told(outcome.objection, accepted, after)
         book.refuse(after, why)
         raise GoldenWorse(why)
     book.accept(after, despite=outcome.objection)
     return after, _told(outcome.objection or outcome.remark, accepted, after) if outcome != GoldenOutcome() else ""
-
-
-def _outcome(kura: Kura, before: Run, after: Run) -> GoldenOutcome:
-    """By the cases that say the same in both."""
-    now = {record.case: record for record in after.cases}
-    pairs = [(record, now[record.case]) for record in before.cases if record.case in now]
-    return weighed([one for one, _ in pairs], [one for _, one in pairs], kura.settings.answer.golden_loss)
 
 
 def _told(clause: str, accepted: Run | None, after: Run) -> str:
@@ -153,6 +156,7 @@ def _asked(kura: Kura, suite: Suite, generation: int | None, note: Note) -> Run:
 
 
 def passed(run: Run) -> str:
-    """That the golden questions were asked and are the measure now: a sentence."""
+    """That the golden questions were asked, and whether they are the measure now: a sentence."""
     shares = [f"{name} {run.scores[name].mean:.3f}" for name in ("answer", "refusal") if name in run.scores]
-    return f"{counted(len(run.cases), 'golden question')} asked ({', '.join(shares)}): run {run.id} is the measure now."
+    is_now = "is no measure" if run.failed else "is the measure now"
+    return f"{counted(len(run.cases), 'golden question')} asked ({', '.join(shares)}): run {run.id} {is_now}."

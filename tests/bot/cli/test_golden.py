@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
+from langchain_core.outputs import ChatGenerationChunk
 
 from bot.prompting import NOT_THERE
+from bot.wiring import listen
+from models.fakes import ScriptedChat
 from tests.bot.cli.conftest import Ended
 from tests.bot.cli.test_serve import KURA, environment
 
@@ -19,6 +24,17 @@ Kura = Callable[..., Ended]
 GOLDEN = '[answer]\ngolden = "golden.jsonl"\n'
 MUTE = f'[model]\ncomponent = "models.fakes.ScriptedChat"\narguments = {{ answers = {json.dumps([NOT_THERE] * 9)} }}\n'
 """A model that finds nothing in the documents."""
+
+
+class KnockingChat(ScriptedChat):
+    """Writes down whether a port lets it in, whenever it is asked."""
+
+    port: int
+
+    def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        with socket.socket() as knocking:
+            Path("knocked").write_text("let in" if knocking.connect_ex(("127.0.0.1", self.port)) == 0 else "refused")
+        yield from super()._stream(*args, **kwargs)
 
 
 def write_golden(folder: Path) -> None:
@@ -47,6 +63,29 @@ def test_a_server_does_not_start_with_what_answers_worse(kura: Kura, golden: Non
         assert "kura serve --anyway" in ended.err
     ended = kura("--config", "mute.toml", "eval", "golden")
     assert (ended.code, "answers 1 worse" in ended.err) == (1, True)
+
+
+def test_where_questions_cannot_be_asked_a_server_does_not_start_and_asks_again_next_time(
+    kura: Kura, golden: None
+) -> None:
+    Path("broken.toml").write_text(f'{GOLDEN}[model]\ncomponent = "models.fakes.ScriptedChat"\n')
+    for _ in range(2):
+        ended = kura("--config", "broken.toml", "serve", "--port", "0")
+        assert (ended.code, "they come first" in ended.err) == (1, True)
+        assert "could not be asked" in ended.err
+        assert "`kura eval golden`" in ended.err
+        assert "is the measure" not in ended.err
+
+
+def test_nobody_is_let_in_while_golden_questions_are_asked(kura: Kura, golden: None) -> None:
+    with listen("127.0.0.1", 0) as free:
+        port = free.getsockname()[1]
+    Path("knocking.toml").write_text(
+        f'{GOLDEN}[model]\ncomponent = "{KnockingChat.__module__}.KnockingChat"\n'
+        f'arguments = {{ answers = ["x"], port = {port} }}\n'
+    )
+    assert kura("--config", "knocking.toml", "serve", "--port", str(port)).code == 1
+    assert Path("knocked").read_text() == "refused"
 
 
 def test_questions_that_cannot_be_read_are_wrong_settings(kura: Kura, golden: None) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.errors import SettingsError
-from bot.evaluation.errors import GoldenWorse
+from bot.evaluation.errors import GoldenUnasked, GoldenWorse
 from bot.evaluation.golden import GoldenBook
 from bot.evaluation.runs import Run
 from bot.ingesting import IngestRequest
@@ -23,6 +23,9 @@ from retrieval.building import Builder
 CASE = {"question": "What is the hotel limit?", "accepted": ["180 EUR"]}
 MUTE = {"component": "models.fakes.ScriptedChat", "arguments": {"answers": [NOT_THERE] * 9}}
 """A model that finds nothing in the documents."""
+
+BROKEN = {"component": "models.fakes.ScriptedChat", "arguments": {"answers": []}}
+"""A model that cannot be asked."""
 
 Set = Callable[..., Settings]
 
@@ -94,6 +97,34 @@ def test_what_is_overruled_is_the_measure_and_its_fault_is_remembered(settings_o
     assert need_not_be_asked(settings_of(model=MUTE))
     _, heeded = ask(settings_of())
     assert heeded == ""  # better again
+
+
+def test_a_model_that_cannot_be_asked_is_neither_accepted_nor_refused(settings_of: Set) -> None:
+    broken, book = settings_of(model=BROKEN), GoldenBook(load().data_dir)
+    with pytest.raises(
+        GoldenUnasked, match=r"1 golden question could not be asked \(What .*`kura eval golden`.*`--anyway`"
+    ):
+        ask(broken)  # the first time as well
+    assert book.accepted() is None
+    former, _ = ask(settings_of())
+    for _ in range(2):
+        with pytest.raises(GoldenUnasked):
+            ask(broken)
+        with open_kura(broken, holder="a test") as kura:
+            assert refused_before(kura) == ""  # it may be there again
+    run, heeded = ask(broken, anyway=True)
+    assert (book.accepted(), book.store.get(run.id)) == (former, run)
+    assert "could not be asked" in heeded
+    assert passed(run).endswith("is no measure.")
+
+
+def test_an_edited_case_is_compared_with_its_question(settings_of: Set, tmp_path: Path) -> None:
+    ask(settings_of())
+    (tmp_path / "golden.jsonl").write_text(json.dumps(CASE | {"tags": ["travel"]}) + "\n")
+    with pytest.raises(GoldenWorse, match="answers 1 worse"):
+        ask(settings_of(model=MUTE))
+    (tmp_path / "golden.jsonl").write_text(json.dumps(CASE | {"question": "Who pays hotels?"}) + "\n")
+    assert "nothing was compared" in ask(settings_of())[1]
 
 
 def test_documents_that_changed_are_named_beside_what_else_did(settings_of: Set, tmp_path: Path) -> None:
