@@ -82,7 +82,7 @@ def test_nobody_is_let_in_while_golden_questions_are_asked(kura: Kura, golden: N
         port = free.getsockname()[1]
     Path("knocking.toml").write_text(
         f'{GOLDEN}[model]\ncomponent = "{KnockingChat.__module__}.KnockingChat"\n'
-        f'arguments = {{ answers = {json.dumps([NOT_THERE])}, port = {port} }}\n'
+        f"arguments = {{ answers = {json.dumps([NOT_THERE])}, port = {port} }}\n"
     )
     assert kura("--config", "knocking.toml", "serve", "--port", str(port)).code == 1
     assert Path("knocked").read_text() == "refused"
