@@ -19,8 +19,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-import ingest.reading
 import retrieval.index
+from ingest import reading as reading_documents
 from ingest.fakes import InlineParser
 from ingest.feeds import Feed, recipe
 from ingest.folders import Folders
@@ -191,7 +191,7 @@ def set_up(name: str, folder: Path, kept: Path) -> None:
 def run(name: str, folder: Path) -> None:
     """The work of a scenario, here and now."""
     scenario = SCENARIOS[name]
-    ingest.reading.BATCH_CHUNKS = building.BATCH_CHUNKS = BATCH_CHUNKS
+    reading_documents.BATCH_CHUNKS = building.BATCH_CHUNKS = BATCH_CHUNKS
     with opened(folder / "data", dimensions=scenario.dimensions, passage=scenario.passage) as index:
         scenario.do(index, folder / "docs")
 
