@@ -108,6 +108,8 @@ class Asked:
     """Whether it asks what something is."""
     named: frozenset[str]
     """The terms of names, numbers and foreign words in it: what an answer can least do without."""
+    names: tuple[frozenset[str], ...]
+    """The terms of each of its names and foreign words, numbers aside."""
     focus: frozenset[str]
     """The terms beside its interrogative: "which city" and 都市はどこ say what the answer is."""
     tail: frozenset[str]
@@ -171,14 +173,16 @@ def read_question(question: str, rarity: Callable[[str], float], guessed: Iterab
     ordered = content_terms(question)
     weights = {term: emphasis(term) * max(rarity(term), 0.01) for term in ordered}
     kind = next((kind for kind, pattern in _ASKS_FOR if pattern.search(question)), "")
-    named = weights.keys() & set(terms(" ".join(_NAMED.findall(question))))
+    found = _NAMED.findall(question)
+    names = [frozenset(weights.keys() & set(terms(name))) for name in found if not name[0].isdigit()]
     return Asked(
         text=question,
         weights=weights,
         kind=kind,
         counted=_counted(question),
         defined=bool(_ASKS_WHAT.search(question)),
-        named=frozenset(named),
+        named=frozenset(weights.keys() & set(terms(" ".join(found)))),
+        names=tuple(name for name in names if name),
         focus=frozenset(weights.keys() & set(_focus(question))),
         tail=frozenset(ordered[-max(2, len(ordered) // 3) :]),
         guessed=frozenset(terms(" ".join(guessed))),

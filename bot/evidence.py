@@ -95,16 +95,18 @@ def weigh(question: str, found: Found, at_most: int = 3) -> Evidence:
     Neighbours become one span.
     `found.rarity` is asked for the question's content terms only, `found.likeness` once, for all units with their
     neighbours. No hit, or a question without a letter or digit: no span, score 0. Nor is there any likelihood where the
-    question names one exact thing and the passages another (`bot/near_misses.py`). Text that gives orders to whoever answers
+    question names one exact thing and the passages another (`bot/near_misses.py`). Where a passage holds a name of the
+    question, those without any are passed over. Text that gives orders to whoever answers
     is not chosen, unless the question is about such text.
     """
     asked = read_question(question, found.rarity, found.corrected)
     if not asked.weights:
         return Evidence((), 0.0)
     unwanted = _nothing if speaks_of_orders(question) else gives_orders
-    hints = [hint for hint in clues(asked, found) if not unwanted(_text(hint, found.hits))]
-    if not hints:
+    wanted = [hint for hint in clues(asked, found) if not unwanted(_text(hint, found.hits))]
+    if not wanted:
         return Evidence((), 0.0)
+    hints = _naming(asked, wanted, found)
     likelihoods = _likelihoods(hints)
     best = hints[max(range(len(hints)), key=lambda at: likelihoods[at])]
     pieces = choose(question, hints, likelihoods, found.hits, at_most, unwanted)
@@ -115,6 +117,17 @@ def weigh(question: str, found: Found, at_most: int = 3) -> Evidence:
 
 def _nothing(_: str) -> bool:
     return False
+
+
+def _naming(asked: Asked, hints: Sequence[Clue], found: Found) -> list[Clue]:
+    """The units of passages that hold a name of the question, if any does: elsewhere they speak of another place or thing."""
+
+    def names(hit: Hit) -> bool:
+        there = asked.held(found.read(terms("\n".join((hit.title, *hit.heading, hit.text)))))
+        return any(there.keys() >= name for name in asked.names)
+
+    naming = {place for place, hit in enumerate(found.hits) if names(hit)} if asked.names else set()
+    return [hint for hint in hints if hint.hit in naming] or [*hints]
 
 
 def _likelihoods(found: Sequence[Clue]) -> list[float]:

@@ -176,3 +176,31 @@ def test_a_word_that_was_taken_for_another_counts_half() -> None:
         weigh("What is the hotel cap in Bergen?", guessed).score
         < weigh("What is the hotel cap in Bergen?", exact).score
     )
+
+
+def test_a_passage_without_a_name_of_the_question_is_passed_over_for_one_with_it() -> None:
+    texts = [
+        ("Hotels at home", "The limit for a hotel is 16,000 JPY for one night. Ask before you book a hotel."),
+        ("Travel", "Bergen: NOK 1,900."),
+    ]
+    question = "What is the limit for one night in a hotel in {}?"
+    bergen, paris = question.format("Bergen"), question.format("Paris")
+    assert quotes(weigh(bergen, search(bergen, texts))) == ["Bergen: NOK 1,900."]
+    assert "16,000 JPY" in "".join(quotes(weigh(paris, search(paris, texts))))
+
+
+def test_a_name_may_stand_above_the_passage_or_in_other_words() -> None:
+    texts = [("Bergen", "The hotel limit is NOK 1,900."), ("Oslo", "The hotel limit is NOK 2,100.")]
+    question = "What is the hotel limit in Bergen?"
+    assert quotes(weigh(question, search(question, texts))) == ["The hotel limit is NOK 1,900."]
+    twin = [("ベルゲン", "The hotel limit is NOK 1,900."), texts[1]]
+    found = replace(search(question, twin), read=lambda listed: [*listed, "bergen"] if "ベル" in listed else listed)
+    assert quotes(weigh(question, found)) == ["The hotel limit is NOK 1,900."]
+
+
+def test_a_name_that_no_passage_holds_passes_none_over() -> None:
+    assert quotes(ask("What is the hotel cap in Paris?")) == quotes(ask("What is the hotel cap in paris?"))
+
+
+def test_one_name_of_several_is_enough() -> None:
+    assert "Naoshima seats six." in "".join(quotes(ask("How many people sit in Naoshima, and how many in Bergen?")))
