@@ -66,8 +66,9 @@ MOST_CORRECTED = 200
 """Characters; what is longer takes nothing back ("not in Japan, in Norway")."""
 MOST_BEFORE = 1000
 """Characters of what was asked before that a follow-up is searched for together with."""
-NEW_SHARE, OWN_SHARE = 0.5, 0.6
-"""Of the weight of a fragment, and of a whole question searched for with the one before: what the passages must hold."""
+ANY_SHARE, NEW_SHARE, OWN_SHARE = 0.01, 0.5, 0.6
+"""Of the weight of a short question, of a fragment, and of a whole question searched for with the one before: what a passage
+must hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Reading:
     """One way to take a question. `query` is searched for and weighed; `parts` are searched for besides.
 
     Where `own` is not empty, the answer must speak to it: the new part of the query, as it was said. `must` are terms of
-    names that the passages must hold, `share` is how much of the weight of `own` (0..1).
+    names that the passages must hold, `share` is how much of the weight of `own` (0..1) one of them must.
     """
 
     query: str
@@ -110,6 +111,8 @@ def read(question: str, history: Sequence[Turn]) -> Readings:
         return Readings((_of_fragment(question, fragment, before), *([alone] if bare else [])), leans=True)
     pointing = bool(_POINTS_BACK.search(_POINTS_NOWHERE.sub("", question)))
     if _says_little(question):
+        if not all(map(is_function, content_terms(question))):  # "why?" says nothing of its own
+            together = replace(together, share=ANY_SHARE)
         ways = (together,) if pointing else (together, alone)
         return Readings(ways, leans=True, best=bool(_NAMED.search(question)))
     together = replace(together, share=OWN_SHARE)
@@ -129,10 +132,14 @@ def focus(together: Evidence, alone: Evidence, reading: Reading, found: Found) -
     them holds a term of it. None if the passages do not hold what they must."""
     wanted = {*content_terms(reading.own)}
     spans = max(together, alone, key=lambda each: len(wanted & _said(each, found))).spans
-    passages = "\n".join(_passages(spans))
-    held, asked = found.read(terms(passages)), read_question(reading.own, found.rarity)
-    share = max(asked.share(asked.held(held)), asked.written(passages)) if asked.weights else 1.0
-    return Evidence(spans, together.score) if reading.must <= {*held} and share >= reading.share else Evidence((), 0.0)
+    passages, asked = [*_passages(spans)], read_question(reading.own, found.rarity)
+    held = [found.read(terms(passage)) for passage in passages]
+    holds = reading.must <= {term for each in held for term in each}
+    share = 1.0
+    if asked.weights:  # within one passage: a word here and another there say nothing together
+        said = zip(held, passages, strict=True)
+        share = max((max(asked.share(asked.held(each)), asked.written(text)) for each, text in said), default=0.0)
+    return Evidence(spans, together.score) if holds and share >= reading.share else Evidence((), 0.0)
 
 
 def _asked_before(history: Sequence[Turn]) -> str:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -145,6 +147,27 @@ def test_passages_that_hold_too_little_of_a_new_question_are_no_evidence() -> No
 def test_a_kanji_counts_within_a_longer_word() -> None:
     both = evidence("父母: 5万円."), evidence("父母: 5万円.")
     assert focus(*both, Reading("?", own="父", share=0.5), FOUND).score == 0.9
+
+
+def test_a_short_question_with_words_of_its_own_needs_one_of_them_in_a_passage() -> None:
+    pension = "ノルウェーの年金は何％ですか"
+    together = read("寮費はいくら？", [Turn(pension, pension, "6% [1]", False)]).ways[0]
+    both = evidence("Oslo: 210 EUR."), evidence("Oslo: 210 EUR.")
+    assert focus(*both, together, FOUND) == Evidence((), 0.0)
+    assert focus(*both, read("How much EUR?", BEFORE).ways[0], FOUND).score == 0.9
+
+
+def test_why_goes_on_from_the_answer_before() -> None:
+    both = evidence("Oslo: 210 EUR."), evidence("Oslo: 210 EUR.")
+    assert focus(*both, read("why?", BEFORE).ways[0], FOUND).score == 0.9
+
+
+def test_words_of_different_passages_say_nothing_together() -> None:
+    first, second = replace(CAPS, chunk_id="1", text="business days"), replace(CAPS, chunk_id="2", text="cards")
+    spans = tuple(Span(one, 0, len(one.text), 1.0) for one in (first, second))
+    both = Evidence(spans, 0.9)
+    reading = Reading("?", own="business cards", share=0.6)
+    assert focus(both, both, reading, Found((first, second), lambda _: 1.0)) == Evidence((), 0.0)
 
 
 # --- long texts and long threads --------------------------------------------------------------------------------------
