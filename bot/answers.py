@@ -10,7 +10,7 @@ from retrieval.access import Principal
 from retrieval.filters import NO_FILTERS, Filters
 
 Style = Literal["quote", "generate", "refusal", "courtesy"]
-"""How an answer came about; "courtesy" is a word of Kura's own to thanks or a greeting, for which nothing was searched."""
+"""How an answer came about; "courtesy" is a word of Kura's own to what asks nothing, such as thanks: nothing was searched."""
 
 
 @dataclass(frozen=True, slots=True)

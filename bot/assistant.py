@@ -150,13 +150,13 @@ class Assistant:
     # --- the steps ---
 
     async def _answer(self, course: Course, config: RunnableConfig) -> AsyncGenerator[Event, None]:
-        # 0. Thanks and greetings ask nothing, and belong to no history that a follow-up could lean on.
-        if said := courtesies.reply(course.question.text):
+        # 1. What to search for: a follow-up is made to stand alone.
+        recalled = await self._recall.ainvoke(course.question, config)
+        # Thanks and the like ask nothing, and belong to no history that a follow-up could lean on.
+        if said := courtesies.reply(course.question.text, first=not recalled.history):
             yield Delta(said)
             yield Done(course.answer(said, "courtesy"))
             return
-        # 1. What to search for: a follow-up is made to stand alone.
-        recalled = await self._recall.ainvoke(course.question, config)
         yield Searching(recalled.readings.ways[0].query, course.question.filters)
         # 2. Search, and weigh the evidence.
         weighed = await self._searched(recalled, config)

@@ -46,11 +46,17 @@ def quoted(text: str, spoken: str) -> str:
     return f"「{text}」" if spoken == "ja" else f"“{text}”"
 
 
-def courtesy(said: str, kind: Literal["thanks", "greeting"]) -> str:
-    """What is said to thanks or a greeting."""
+def courtesy(said: str, kind: Literal["thanks", "greeting", "unclear"]) -> str:
+    """What is said to thanks, to a greeting, or to a word that asks nothing by itself."""
     japanese = language(said) == "ja"
     if kind == "thanks":
         return "どういたしまして。" if japanese else "You are welcome."
+    if kind == "unclear":
+        return (
+            "何について知りたいのか、文で質問してください。"
+            if japanese
+            else "What would you like to know? Please ask a whole question."
+        )
     if japanese:
         return "こんにちは。社内文書について、知りたいことを質問してください。"
     return "Hello! Ask me what you would like to know from the documents."

@@ -50,6 +50,12 @@ def test_thanks_are_answered_without_a_search_and_no_follow_up_leans_on_them(mak
     assert "Breakfast is paid by the company." in after.text
 
 
+def test_a_lone_word_is_a_question_only_after_another(make_assistant: Make) -> None:
+    first, _, after = said(make_assistant(), "why?", HOTEL, "why?")
+    assert (first.style, first.citations) == ("courtesy", ())
+    assert after.style != "courtesy"
+
+
 def test_a_correction_is_answered_with_what_it_says_or_not_at_all(make_assistant: Make) -> None:
     _, corrected, unknown = said(make_assistant(), HOTEL, "Sorry, I meant the breakfast", "No, in Brazil")
     assert "Breakfast is paid by the company." in corrected.text
