@@ -96,8 +96,8 @@ def weigh(question: str, found: Found, at_most: int = 3) -> Evidence:
     `found.rarity` is asked for the question's content terms only, `found.likeness` once, for all units with their
     neighbours. No hit, or a question without a letter or digit: no span, score 0. Nor is there any likelihood where the
     question names one exact thing and the passages another (`bot/near_misses.py`). Where a passage holds a name of the
-    question, those without any are passed over. Text that gives orders to whoever answers
-    is not chosen, unless the question is about such text.
+    question, those without any are passed over. Text that gives orders to whoever answers is not chosen, unless the question
+    is about such text.
     """
     asked = read_question(question, found.rarity, found.corrected)
     if not asked.weights:
