@@ -146,7 +146,7 @@ def _other_date(claim: str, unit: str, _: str) -> bool:
 
 
 def _other_name(claim: str, unit: str, about: str) -> bool:
-    held = {*terms(about), *_marked(about)}
+    held = {*terms(about), *_marked(about), *_marked(unit)}  # where a text begins, a name may be read otherwise
     return not _names(claim, unit) <= held or _swapped(claim, unit)
 
 

@@ -112,5 +112,6 @@ def test_an_amount_may_not_come_from_beside_the_unit() -> None:
 
 @given(st.text(max_size=120))
 @example("@A0")
+@example("A-A0")
 def test_every_text_agrees_with_itself(text: str) -> None:
     assert difference(text, text) is None
