@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import groupby
+from itertools import groupby, zip_longest
 
 from bot import headings
 from bot.answers import Citation, Copy, Nearest
@@ -16,6 +17,8 @@ from retrieval.terms import content_terms, terms
 
 MOST_NEAREST = 3
 """Documents a refusal names: enough to look into, few enough to read."""
+_RULE = re.compile(r"\|(?:[ \t]*:?-+:?[ \t]*\|)+")
+"""What stands between a table's header row and its rows."""
 
 
 def cite(n: int, hit: Hit, start: int, end: int) -> Citation:
@@ -78,7 +81,7 @@ def compose(spans: Sequence[Span], above: Above) -> tuple[list[str], tuple[Citat
             for span in block:
                 citations.append(cite(len(citations) + 1, span.hit, span.start, span.end))
                 marks += f"[{len(citations)}]"
-            quotes = "\n".join(map(_quote, block))
+            quotes = "\n".join(_ruled(block))
             lines.append(f"{quotes}{chr(10) if _is_block(quotes) else ' '}{marks}")
             gap = "\n" if pieces else ""
             pieces.append(gap + parted + "\n".join(lines))
@@ -106,6 +109,15 @@ def _blocks(quoted: Sequence[Span]) -> Iterator[list[Span]]:
         block.append(span)
     if block:
         yield block
+
+
+def _ruled(block: Sequence[Span]) -> Iterator[str]:
+    """The quotes of a block; a header row with the line of dashes below it, without which nothing shows a table."""
+    for span, below in zip_longest(block, block[1:]):
+        yield _quote(span)
+        rule = span.hit.text[span.end - span.hit.start :].lstrip("\r\n").split("\n", 1)[0].strip()
+        if below and below.start > span.end and _RULE.fullmatch(rule):
+            yield rule
 
 
 def _in_one_table(row: Span, below: Span) -> bool:

@@ -202,7 +202,7 @@ async def _stream(assistant: Assistant, question: Any) -> None:
         if isinstance(event, Delta):
             console.print(printable(event.text), end="", markup=False)
         elif isinstance(event, (Done, Refused)):
-            console.print("\n")
+            console.print("\n" if event.answer.citations or event.answer.nearest else "")
             print_sources(console, event.answer)
 
 

@@ -48,8 +48,15 @@ def test_a_mark_does_not_spoil_a_table_or_a_fence() -> None:
 def test_a_tables_header_and_rows_stand_together() -> None:
     table = hit(text="| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |")
     pieces, citations = compose([Span(table, 100, 109, 1.0), Span(table, 120, 129, 1.0)], {})
-    assert pieces == ["| a | b |\n| 1 | 2 |\n[1][2]"]
+    assert pieces == ["| a | b |\n|---|---|\n| 1 | 2 |\n[1][2]"]
     assert [citation.quote for citation in citations] == ["| a | b |", "| 1 | 2 |"]
+
+
+def test_a_header_row_alone_has_no_line_of_dashes_and_one_that_is_quoted_is_not_doubled() -> None:
+    table = hit(text="| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |")
+    assert compose([Span(table, 100, 109, 1.0)], {})[0] == ["| a | b |\n[1]"]
+    whole = [Span(table, 100, 129, 1.0), Span(table, 130, 139, 1.0)]
+    assert compose(whole, {})[0] == ["| a | b |\n|---|---|\n| 1 | 2 |\n| 3 | 4 |\n[1][2]"]
 
 
 def test_two_tables_are_two_blocks() -> None:
