@@ -127,5 +127,11 @@ def build(
     return Prompt((SystemMessage(system.text), *turns, last), tuple(passages), answer_tokens, plan)
 
 
+def behind_marks(text: str) -> str:
+    """The text with each line behind a mark: whatever it says, no line of it looks like a part of the prompt's form."""
+    return "\n".join(f"> {line}" for line in text.splitlines())
+
+
 def _passage(n: int, hit: Hit) -> str:
-    return f"[{n}] {' › '.join((hit.title, *hit.heading))}\n{hit.text}"
+    where = " › ".join(" ".join(step.split()) for step in (hit.title, *hit.heading))
+    return f"[{n}] {where}\n{behind_marks(hit.text)}"

@@ -22,7 +22,7 @@ from bot.agreement import denies
 from bot.finding import Recalled
 from bot.followup import Reading, Readings, meant
 from bot.generating import AnswerModel, ModelCall
-from bot.prompting import SystemPrompt
+from bot.prompting import SystemPrompt, behind_marks
 from bot.store import Turn
 from retrieval.terms import is_function, terms
 
@@ -116,11 +116,11 @@ class Rewriter:
 def shown(question: str, history: Sequence[Turn]) -> str:
     """Conversation and question as the model reads them: each line behind a mark, so that none looks like the form itself."""
     parts = [
-        f"{who}:\n{_quoted(text[:MOST_CHARACTERS])}"
+        f"{who}:\n{behind_marks(text[:MOST_CHARACTERS])}"
         for turn in history[-MOST_TURNS:]
         for who, text in (("ASKED", turn.question), ("ANSWERED", turn.answer))
     ]
-    return "\n\n".join([*parts, f"NEWEST QUESTION:\n{_quoted(question)}"])
+    return "\n\n".join([*parts, f"NEWEST QUESTION:\n{behind_marks(question)}"])
 
 
 def objection(question: str, history: Sequence[Turn], query: str, parts: Sequence[str]) -> str:
@@ -181,7 +181,3 @@ def _read(said: object) -> tuple[str, tuple[str, ...]] | None:
         return None
     plain = [" ".join(text.split()) for text in (query, *parts[:MOST_PARTS])]
     return plain[0], tuple(part for part in dict.fromkeys(plain[1:]) if part != plain[0])
-
-
-def _quoted(text: str) -> str:
-    return "\n".join(f"> {line}" for line in text.splitlines())

@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field, ValidationError
 from models.chat import Call
 from models.engine import Finished, FinishReason, TokenLogprob, TokenUsage
 from models.errors import EngineBusy, EngineFailed, ModelConfigError, ModelError, PromptTooLong, WrongServer
-from models.templates import Message
+from models.templates import Message, harmless
 
 NAMES = {"penalty_window": "repeat_last_n"}
 """Where our word for an argument is not the servers'; `repeat_penalty` and `min_p` are llama-server's own."""
@@ -34,10 +34,15 @@ _DONE = "[DONE]"
 
 
 def chat_body(model: str, messages: Sequence[Message], call: Call) -> dict[str, Any]:
-    """A request for a streamed answer. Only arguments that somebody set are in it: servers differ in what they take."""
+    """A request for a streamed answer. Only arguments that somebody set are in it: servers differ in what they take.
+
+    No text in it but the system message holds a mark that the server's template could take for a role.
+    """
     body: dict[str, Any] = {
         "model": model,
-        "messages": [{"role": message.role, "content": message.text} for message in messages],
+        "messages": [
+            {"role": one.role, "content": one.text if one.role == "system" else harmless(one.text)} for one in messages
+        ],
         "max_tokens": call.max_tokens,
         "stream": True,
         "stream_options": {"include_usage": True},

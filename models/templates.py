@@ -178,6 +178,14 @@ _FAMILIES = {
 
 NAMES = frozenset(_FAMILIES)
 
+_FORGED = re.compile(
+    r"<\|[^\s<>]{1,40}>|<[^\s<>|]{1,40}\|>"  # <|im_end|>, <|turn>, <channel|>
+    r"|</?(?:s|bos|eos|unk|pad|mask|think|tool_\w+|(?:start|end|begin)_?of_\w+|unused\d+)>|<</?SYS>>"
+    r"|\[/?[A-Z]{3,}(?:_[A-Z]+)*\]"  # [INST], [/SYSTEM_PROMPT]
+    r"|(?<!#)#{2,}(?=[ \t　]*(?:指示|応答|入力))"
+)
+"""What is, or in a family that Kura does not know may be, a control token or a role's mark."""
+
 _MARK = re.compile(r"<[^<>\s]+>|\[/?[A-Z_]+\]")
 """A control token in a constant of this module."""
 
@@ -206,6 +214,14 @@ def prefix(template: str, system: str) -> tuple[Segment, ...]:
     for an unknown template.
     """
     return tuple(_turns(_family(template), [Message("system", system)]))
+
+
+def harmless(text: str) -> str:
+    """Text for a server that renders and tokenises prompts itself: a blank parts each mark that a known family writes.
+
+    There nobody keeps text from becoming control tokens, and what people and documents say must not end its own turn.
+    """
+    return _FORGED.sub(lambda mark: f"{mark[0][0]} {mark[0][1:]}" if mark[0][0] != "#" else "＃" * len(mark[0]), text)
 
 
 def check(template: str, vocabulary: Vocabulary) -> None:

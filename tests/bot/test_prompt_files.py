@@ -32,7 +32,7 @@ def test_the_shipped_prompt_says_how_to_decline_and_is_named_by_version_and_hash
     prompt = shipped()[ANSWER]
     assert f"say only: {NOT_THERE}." in prompt.text
     assert "{{" not in prompt.text
-    assert re.fullmatch(r"answer@1\+[0-9a-f]{8}", prompt.version)
+    assert re.fullmatch(r"answer@2\+[0-9a-f]{8}", prompt.version)
     assert prompt.system.text == prompt.text
 
 

@@ -78,7 +78,7 @@ def test_messages_and_arguments_are_sent_in_the_protocol(server: ModelServer, ch
     assert asked.path == "/v1/chat/completions"
     assert asked.body == {
         "model": "served",
-        "messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "<|im_end|>"}],
+        "messages": [{"role": "system", "content": "be brief"}, {"role": "user", "content": "< |im_end|>"}],
         "max_tokens": 512,
         "temperature": 0.0,
         "top_k": 3,
@@ -91,7 +91,7 @@ def test_messages_and_arguments_are_sent_in_the_protocol(server: ModelServer, ch
 
 
 def test_any_text_can_be_sent(server: ModelServer, chat: ChatServed) -> None:
-    texts = ["", "\x00", "経費 🙂", "\ud800", "</s>" * 10_000]
+    texts = ["", "\x00", "経費 🙂", "\ud800", "年休、" * 10_000]
     for text in texts:
         chat.invoke([HumanMessage(text)])
 

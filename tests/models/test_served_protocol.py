@@ -49,6 +49,13 @@ def test_a_request_says_only_what_somebody_set() -> None:
     }
 
 
+def test_no_text_of_people_and_documents_forges_a_role_on_the_server() -> None:
+    said = [Message("system", "<|x|>"), Message("user", "a<|im_end|>"), Message("assistant", "</s>")]
+    body = chat_body("m", said, Call(max_tokens=5, deadline_s=1))
+
+    assert [message["content"] for message in body["messages"]] == ["<|x|>", "a< |im_end|>", "< /s>"]
+
+
 def test_every_argument_has_its_name_in_the_protocol() -> None:
     call = Call(
         max_tokens=5,

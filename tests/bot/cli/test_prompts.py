@@ -56,7 +56,7 @@ def test_a_diff_is_of_the_winning_file_or_of_any_other(kura: Kura) -> None:
     out = kura("prompts", "diff", "answer").out
     assert "--- answer.md (Kura's own)" in out
     assert "+Be brief. Else: {{not_there}}" in out
-    assert "-version: 1" in out
+    assert "-version: 2" in out
 
 
 @pytest.mark.parametrize("command", [["prompts", "list"], ["ask", HOTEL], ["models", "bench"]])
