@@ -11,7 +11,7 @@ from tests.bot.cli.conftest import Ended
 
 Kura = Callable[..., Ended]
 HOTEL = "What is the hotel limit per night in Europe?"
-OURS = "---\nname: answer\nversion: 2\npurpose: ours\n---\nBe brief. Else: {{not_there}}\n"
+OURS = "---\nname: answer\nversion: 3\npurpose: ours\n---\nBe brief. Else: {{not_there}}\n"
 SAID = "The hotel limit is 180 EUR per night in Europe. [1] The moon is made of green cheese. [1]"
 
 
@@ -35,7 +35,7 @@ def test_the_list_names_version_and_origin(kura: Kura) -> None:
     assert "Kura's own" in out
     path = override()
     (row,) = (row for row in kura("prompts", "list", "--json").json if row["name"] == "answer")
-    assert row["version"].startswith("answer@2+")
+    assert row["version"].startswith("answer@3+")
     assert row["path"] == str(path.resolve())
 
 
@@ -61,7 +61,7 @@ def test_a_diff_is_of_the_winning_file_or_of_any_other(kura: Kura) -> None:
 
 @pytest.mark.parametrize("command", [["prompts", "list"], ["ask", HOTEL], ["models", "bench"]])
 def test_a_broken_prompt_is_refused_at_the_start(kura: Kura, ingested: Path, command: list[str]) -> None:
-    override("---\nname: answer\nversion: 2\npurpose: ours\n---\nBe {{brief}}.\n")
+    override("---\nname: answer\nversion: 3\npurpose: ours\n---\nBe {{brief}}.\n")
     ended = kura(*command)
     assert ended.code == 2
     assert "answer.md, line 6: {{brief}} is no placeholder" in ended.err
@@ -72,14 +72,14 @@ def test_a_trial_shows_passages_and_what_was_written_beside_what_is_said(kura: K
     prose_model()
     Path("draft.md").write_text(OURS, encoding="utf-8")
     tried = kura("prompts", "try", "draft.md", HOTEL, "--json").json
-    assert tried["prompt"].startswith("answer@2+")
+    assert tried["prompt"].startswith("answer@3+")
     assert tried["answer"]["prompt"] == tried["prompt"]
     assert tried["written"] == SAID
     assert "green cheese" not in tried["answer"]["answer"]
     assert "180 EUR" in tried["answer"]["answer"]
     assert tried["passages"][0]["title"] == "Travel policy"
     out = kura("prompts", "try", "draft.md", HOTEL).out
-    assert out.index("Prompt  answer@2+") < out.index("Travel policy") < out.index("green cheese")
+    assert out.index("Prompt  answer@3+") < out.index("Travel policy") < out.index("green cheese")
     assert "What is said (generate)" in out
 
 
