@@ -59,6 +59,8 @@ def print_citations(console: Console, citations: Sequence[Citation], question: s
         line = Text(f"  [{citation.n}] ", style="cyan")
         line.append(printable(" › ".join((citation.title, *_new(citation.title, citation.heading)))), style="bold")
         line.append(f"  {printable(place(citation.address, citation.line, citation.page))}", style="dim")
+        if citation.dated:  # of two documents that contradict each other, it tells which is the younger
+            line.append(f"  {citation.dated}", style="dim")
         if citation.changed:
             line.append(f"  ({phrases.changed(question)})", style="yellow")
         console.print(line)

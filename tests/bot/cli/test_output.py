@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -26,6 +27,12 @@ def test_a_citation_of_a_file_that_has_changed_says_so(capsys: pytest.CaptureFix
     first, second = capsys.readouterr().out.splitlines()
     assert first.endswith("travel.md:3")
     assert second.endswith("travel.md:3  (the file has changed since it was read)")
+
+
+def test_a_citation_tells_the_day_of_its_document(capsys: pytest.CaptureFixture[str]) -> None:
+    dated = Citation(1, "d", "c", "Travel", (), "/x/travel.md", 3, None, "Text.", 0, 5, dated=date(2025, 3, 1))
+    print_citations(out(), [dated], "How much?")
+    assert capsys.readouterr().out.endswith("travel.md:3  2025-03-01\n")
 
 
 def test_copies_are_named_below_a_citation_and_a_hit(capsys: pytest.CaptureFixture[str]) -> None:
