@@ -20,7 +20,6 @@ import pydantic_settings
 from pydantic import (
     BaseModel,
     Field,
-    SecretStr,
     ValidationError,
     field_validator,
     model_validator,
@@ -29,6 +28,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from bot.errors import SettingsError
 from bot.settings_base import NamedPath, Names, Section, Sha256, go_with
+from bot.settings_discord import DiscordSettings
 from bot.settings_search import RerankSettings, SearchSettings
 from bot.settings_sources import IngestSettings, SourceSettings
 from models.engine import FlashAttention, SplitMode
@@ -183,13 +183,6 @@ class ServerSettings(Section):
     port: int = Field(8642, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
     hosts: Names = Field(("localhost", "127.0.0.1", "[::1]"), description="Host names that requests may use.")
     clients: tuple[ClientSettings, ...] = Field((), description="Programs with a token of their own.")
-
-
-class DiscordSettings(Section):
-    """The Discord bot; it runs with `kura serve` when there is a token."""
-
-    token: SecretStr = Field(SecretStr(""), description="The bot's token. Better: `token_file`, or the environment.")
-    token_file: NamedPath | None = Field(None, description="A file that holds the token and nothing else.")
 
 
 class Settings(BaseSettings):

@@ -25,9 +25,9 @@ HOMES = {
     "starlette": re.compile(r"bot/web/.*"),
     "sqlalchemy": re.compile(
         r"retrieval/(database|authority|generations|building|unread|outbox|passages|purging|words|index|search|candidates|checking|probing|trust|cloze)\.py"
-        r"|bot/store\.py"
+        r"|bot/store\.py|bot/discord_bot/ledger\.py"
     ),
-    "alembic": re.compile(r"(retrieval|bot)/migrations/.*|retrieval/database\.py"),
+    "alembic": re.compile(r"(retrieval|bot|bot/discord_bot)/migrations/.*|retrieval/database\.py"),
     "tree_sitter": re.compile(r"ingest/loaders/code\.py"),
     "docutils": re.compile(r"ingest/loaders/rst\.py"),
     "wordllama": re.compile(r"models/embedders\.py"),
