@@ -11,7 +11,9 @@ import structlog
 
 from bot.answers import Answer, Done, Event, Question, Refused
 from bot.discord_bot.rendering import render, render_sentence
+from bot.discord_bot.words import words
 from bot.errors import BotError, explain
+from retrieval.language import language
 
 _log = structlog.get_logger(__name__)
 
@@ -55,7 +57,8 @@ async def answer_question(question: Question, *, assistant: Answering, reply: Re
 
 async def _pieces(question: Question, assistant: Answering) -> list[str]:
     try:
-        return render(await _final_answer(question, assistant))
+        answer = await _final_answer(question, assistant)
+        return render(answer, words(language(answer.question))).pieces
     except Exception as error:  # noqa: BLE001 - whatever it was, somebody is waiting to hear of it
         explained = explain(error)
         if explained.known:

@@ -7,12 +7,13 @@ our own citations may be links. Of a document that is a file only its name is sh
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from bot import phrases
 from bot.answers import Answer, Citation
 from bot.discord_bot.escaping import break_mentions, literal, prose, without_code
 from bot.discord_bot.splitting import split
+from bot.discord_bot.words import Words
 
 _SMALL = "-# "
 """Discord's mark for a line of small grey text."""
@@ -23,15 +24,24 @@ _FOLDERS = re.compile(r"^.*[/\\](?=[^/\\])", re.DOTALL)
 _URL_SAFE = "/:?#[]@!$&'()*+,;=%~"
 
 
-def render(answer: Answer) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """Messages to be sent in order, and (name, text) of the files that go with the last of them, as UTF-8."""
+
+    pieces: list[str]
+    files: list[tuple[str, str]]
+
+
+def render(answer: Answer, words: Words) -> Rendered:
     """The answer's text and under it its numbered citations, or the nearest documents if it is a refusal.
 
-    Returns at least one piece, each of at most 2,000 characters and not blank.
+    `words` are those of the answer's language. At least one piece, each of at most 2,000 characters and not blank.
     """
     text = prose(answer.text) if answer.style == "generate" else literal(answer.text)
-    sources = [_citation(citation, answer.question) for citation in answer.citations]
+    sources = [_citation(citation, words) for citation in answer.citations]
     sources += [f"{_SMALL}• {without_code(near.title)} · {_address(near.address)}" for near in answer.nearest]
-    return split("\n\n".join(part for part in (text.strip(), "\n".join(sources)) if part)) or ["…"]
+    pieces = split("\n\n".join(part for part in (text.strip(), "\n".join(sources)) if part))
+    return Rendered(pieces or ["…"], [])
 
 
 def render_sentence(sentence: str) -> list[str]:
@@ -39,11 +49,11 @@ def render_sentence(sentence: str) -> list[str]:
     return split(without_code(sentence)) or ["…"]
 
 
-def _citation(citation: Citation, question: str) -> str:
+def _citation(citation: Citation, words: Words) -> str:
     where = " › ".join(without_code(step) for step in (citation.title, *citation.heading) if step.strip())
-    page = "" if citation.page is None else f", p. {citation.page}"
+    page = "" if citation.page is None else f", {words.page(citation.page)}"
     line = f":{citation.line}" if citation.page is None and not _is_link(citation.address) else ""
-    changed = f" ({phrases.changed(question)})" if citation.changed else ""
+    changed = f" ({words.file_changed})" if citation.changed else ""
     return f"{_SMALL}[{citation.n}] {where} · {_address(citation.address, line)}{page}{changed}"
 
 

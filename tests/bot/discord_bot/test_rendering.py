@@ -4,11 +4,17 @@ from dataclasses import replace
 
 import pytest
 
-from bot.answers import Nearest
+from bot.answers import Answer, Nearest
+from bot.discord_bot import rendering
 from bot.discord_bot.escaping import INVISIBLE
-from bot.discord_bot.rendering import render, render_sentence
+from bot.discord_bot.rendering import render_sentence
 from bot.discord_bot.splitting import LIMIT, units
+from bot.discord_bot.words import words
 from tests.bot.discord_bot.fakes import HOTELS, answer
+
+
+def render(said: Answer, locale: str = "en-US") -> list[str]:
+    return rendering.render(said, words(locale)).pieces
 
 
 def test_an_answer_is_followed_by_its_numbered_sources() -> None:
@@ -106,7 +112,7 @@ def test_a_sentence_may_quote_what_somebody_wrote() -> None:
     assert render_sentence("No such source: @everyone") == [f"No such source: @{INVISIBLE}everyone"]
 
 
-def test_a_file_that_has_changed_since_it_was_read_is_said_in_the_language_of_the_question() -> None:
+def test_a_file_that_has_changed_since_it_was_read_is_said_in_the_language_of_the_answer() -> None:
     said = answer("180 EUR [1]", citations=(replace(HOTELS, changed=True),))
     assert render(said)[0].endswith("`travel.md:12` (the file has changed since it was read)")
-    assert render(replace(said, question="宿泊費の上限はいくらですか。"))[0].endswith("(読み込み後に変更されています)")
+    assert render(said, "ja")[0].endswith("(読み込み後に変更されています)")
