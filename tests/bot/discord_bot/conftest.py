@@ -22,3 +22,4 @@ async def stand_in(anyio_backend: str, monkeypatch: pytest.MonkeyPatch) -> Async
         # discord.py 2.7.1 asks /gateway/bot only when it shards; else it goes to this address
         monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", yarl.URL(server.gateway.url))
         yield server
+        assert server.state.breaches == []
