@@ -10,8 +10,6 @@ from tests.bot.discord_bot.standin.payloads import BOT, Json, message
 from tests.bot.discord_bot.standin.replying import FILES, Files, Refusal
 from tests.bot.discord_bot.standin.state import EPHEMERAL, State
 
-NOBODY = {"parse": []}
-
 
 class Messages:
     """Writes and changes what the bot says, with Discord's limits."""
@@ -61,7 +59,7 @@ class Messages:
     async def delete(self, said: Json) -> None:
         del self._state.messages[int(said["id"])]
         if not said["flags"] & EPHEMERAL:
-            gone = {key: said[key] for key in ("id", "channel_id", "guild_id") if key in said}
+            gone: Json = {key: said[key] for key in ("id", "channel_id", "guild_id") if key in said}
             await self._gateway.dispatch("MESSAGE_DELETE", gone)
 
     def _fill(self, said: Json, body: Json, files: Files) -> None:

@@ -73,7 +73,7 @@ class People:
     async def delete_message(self, message_id: int) -> None:
         """A moderator deletes a message."""
         gone = self.state.messages.pop(message_id)
-        ids = {key: gone[key] for key in ("id", "channel_id", "guild_id") if key in gone}
+        ids: Json = {key: gone[key] for key in ("id", "channel_id", "guild_id") if key in gone}
         await self.gateway.dispatch("MESSAGE_DELETE", ids)
 
     async def react(self, message_id: int, emoji: str, *, user_id: int = ASKER_ID) -> None:
