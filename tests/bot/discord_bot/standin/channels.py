@@ -151,11 +151,11 @@ class Channels:
     async def _post_thread(self, request: web.Request, body: Json) -> web.StreamResponse:
         place, said = self._channel(request), self._message(request)
         self._need(place, may.CREATE_PUBLIC_THREADS)
+        check_thread_name(body.get("name"))
         if place.kind in THREADS or place.kind == DIRECT_CHANNEL:
             raise Refusal(400, 50024, "Cannot execute action on this channel type")
         if int(said["id"]) in self._state.world.channels or said["flags"] & HAS_THREAD:
             raise Refusal(400, 160004, "A thread has already been created for this message")
-        check_thread_name(body.get("name"))
         thread = Channel(int(said["id"]), body["name"], place.guild, PUBLIC_THREAD, parent=place.id, owner=BOT_ID)
         self._state.world.channels[thread.id] = thread
         said["flags"] |= HAS_THREAD

@@ -6,6 +6,8 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Awaitable, Callable
+from socket import SO_LINGER, SOL_SOCKET
+from struct import pack
 from typing import Any
 
 from aiohttp import BodyPartReader, MultipartReader, web
@@ -72,6 +74,8 @@ class Replying:
                 response = refusal.response
             except Cut:
                 assert request.transport is not None
+                socket = request.transport.get_extra_info("socket")
+                socket.setsockopt(SOL_SOCKET, SO_LINGER, pack("ii", 1, 0))  # closing it now resets it
                 request.transport.abort()
                 await self._state.notify()
                 return web.Response()
