@@ -9,6 +9,9 @@ from typing import Literal
 from retrieval.access import Principal
 from retrieval.filters import NO_FILTERS, Filters
 
+Origin = Literal["cli", "http", "discord"]
+"""The front end that a question came through."""
+
 Style = Literal["quote", "generate", "refusal", "courtesy"]
 """How an answer came about; "courtesy" is a word of Kura's own to what asks nothing, such as thanks: nothing was searched."""
 
@@ -21,9 +24,11 @@ class Question:
     text: str
     principal: Principal
     thread: str = ""
-    origin: Literal["cli", "http", "discord"] = "cli"
+    origin: Origin = "cli"
     filters: Filters = NO_FILTERS
     """Which documents are searched; those that stand in the text are added to these."""
+    shared: bool = False
+    """Its answer is shown to others than the asker, who may read all that it is made from and may say what they think of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from retrieval.access import Principal
 from retrieval.documents import Hit
 from retrieval.filters import NO_FILTERS, Filters
 from retrieval.language import language
-from retrieval.passages import StoredDocument
+from retrieval.passages import SourceView, StoredDocument
 from retrieval.search import Searcher
 
 CUT = frozenset({"length", "deadline"})
@@ -133,6 +133,10 @@ class Assistant:
     async def document(self, document_id: str, *, principal: Principal) -> StoredDocument:
         """A whole document, so that a citation can be opened at its place; raises NotFound."""
         return await self._bridge.run(lambda: self._searcher.document(document_id, principal=principal))
+
+    async def sources(self, *, principal: Principal) -> list[SourceView]:
+        """The sources that the principal may read from, by name."""
+        return await self._bridge.run(lambda: self._searcher.sources(principal=principal))
 
     async def _in_own_thread(self, question: Question) -> Question:
         """The question, in a thread that is the asker's alone.

@@ -1,4 +1,4 @@
-"""What somebody says of an answer they got. Knows no front end and no SQL."""
+"""What somebody says of an answer they got, and what is kept of their questions. Knows no front end and no SQL."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from bot.errors import BadFeedback
 from retrieval.access import Principal
 
 if TYPE_CHECKING:
+    from bot.answers import Origin
     from bot.store import ConversationStore
 
 Verdict = Literal["up", "down"]
@@ -48,8 +49,23 @@ class Complaint:
     """UTC, ISO 8601."""
 
 
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What was asked through one front end in the last `days` days, and what people said of the answers."""
+
+    days: int
+    people: int
+    questions: int
+    refused: int
+    up: int
+    down: int
+
+
 class FeedbackBook:
-    """Takes verdicts on kept answers from whoever got them; a later one takes the place of an earlier one."""
+    """Takes verdicts on kept answers from whoever got them; a later one takes the place of an earlier one.
+
+    It also forgets what is kept of somebody, and counts what is kept of all.
+    """
 
     def __init__(self, store: ConversationStore, bridge: Bridge) -> None:
         self._store = store
@@ -62,3 +78,11 @@ class FeedbackBook:
     async def remove(self, answer_id: str, *, principal: Principal) -> None:
         """Take a verdict back, if there is one. Raises NotFound as `ConversationStore.put_feedback`."""
         await self._bridge.run(lambda: self._store.remove_feedback(answer_id, principal=principal))
+
+    async def forget(self, *, principal: Principal) -> int:
+        """Delete what is kept of somebody; returns how many answers (`ConversationStore.forget`)."""
+        return await self._bridge.run(lambda: self._store.forget(principal=principal))
+
+    async def statistics(self, origin: Origin, days: int) -> Statistics:
+        """Counts of the last days (`ConversationStore.statistics`)."""
+        return await self._bridge.run(lambda: self._store.statistics(origin, days))

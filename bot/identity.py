@@ -38,9 +38,9 @@ def local_principal(name: str = "", groups: Iterable[str] = ()) -> Principal:
     return Principal(f"local:{name or 'somebody'}", frozenset(groups) | {EVERYBODY})
 
 
-def discord_principal(user_id: int) -> Principal:
-    """A person on Discord: in `all` only, and shown only what may leave the company."""
-    return Principal(f"discord:{user_id}", frozenset({EVERYBODY}), Audience.DISCORD)
+def discord_principal(user_id: int, groups: Iterable[str] = ()) -> Principal:
+    """A person on Discord: in `all` and in `groups`, and shown only what may leave the company."""
+    return Principal(f"discord:{user_id}", frozenset(groups) | {EVERYBODY}, Audience.DISCORD)
 
 
 class BearerTokens:

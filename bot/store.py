@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Engine, text
 
-from bot.answers import Answer, Question
-from bot.feedback import Complaint, Feedback
+from bot.answers import Answer, Origin, Question
+from bot.feedback import Complaint, Feedback, Statistics
 from retrieval.access import Principal
 from retrieval.database import open_database, reading, writing
 from retrieval.errors import NotFound
@@ -22,6 +22,12 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 DATABASE = "conversations.db"
 _OWN = "id = :id AND principal = :principal AND scope = :scope"
 """An answer that the principal got and may still read, as their threads are theirs."""
+_SEEN = (
+    f"(({_OWN}) OR (shared AND id = :id AND json_extract(scope, '$[1]') = :audience"
+    " AND NOT EXISTS (SELECT 1 FROM json_each(scope, '$[0]') WHERE value NOT IN (SELECT value FROM json_each(:groups)))))"
+)
+"""Such an answer, or one that was shown to others than its asker, for the same audience, and made from nothing but what the
+principal's groups may read."""
 _NOT_YOURS = "There is no such answer of yours: take the trace_id of one that you got in a thread."
 
 
@@ -59,8 +65,9 @@ class ConversationStore:
     def save_turn(self, question: Question, query: str, answer: Answer) -> None:
         """Keep a turn of a thread."""
         statement = text(
-            "INSERT INTO turns (id, thread, principal, scope, origin, question, query, answer, style, prompt, created_at)"
-            " VALUES (:id, :thread, :principal, :scope, :origin, :question, :query, :answer, :style, :prompt, :at)"
+            "INSERT INTO turns"
+            " (id, thread, principal, scope, origin, question, query, answer, style, prompt, shared, created_at)"
+            " VALUES (:id, :thread, :principal, :scope, :origin, :question, :query, :answer, :style, :prompt, :shared, :at)"
         )
         values = {
             "id": answer.trace_id,
@@ -73,21 +80,23 @@ class ConversationStore:
             "answer": answer.text,
             "style": answer.style,
             "prompt": answer.prompt,
+            "shared": question.shared,
             "at": _now(),
         }
         with writing(self._engine) as connection:
             connection.execute(statement, values)
 
     def put_feedback(self, answer_id: str, feedback: Feedback, *, principal: Principal) -> None:
-        """Keep what the principal says of an answer they got, in place of what they said before.
+        """Keep what the principal says of an answer they got, or that was shown to them, in place of what they said before.
 
         `answer_id` is the answer's `trace_id`. Raises NotFound for an answer that was not kept (it was in no thread), is
-        somebody else's, or was made when they were in other groups: the three look the same.
+        somebody else's and was not shown to others (`Question.shared`), or was made for groups that they are not in: the
+        three look the same.
         """
         statement = text(
             "INSERT INTO feedback (answer, principal, verdict, what_was_wrong, what_is_right, given_at)"
-            " SELECT id, principal, :verdict, :wrong, :right, :at FROM turns WHERE "
-            + _OWN
+            " SELECT id, :principal, :verdict, :wrong, :right, :at FROM turns WHERE "
+            + _SEEN
             + " ON CONFLICT DO UPDATE SET"
             " verdict = excluded.verdict, what_was_wrong = excluded.what_was_wrong,"
             " what_is_right = excluded.what_is_right, given_at = excluded.given_at"
@@ -102,9 +111,32 @@ class ConversationStore:
         statement = text("DELETE FROM feedback WHERE answer = :id AND principal = :principal")
         own = _own(answer_id, principal)
         with writing(self._engine) as connection:
-            if connection.execute(text("SELECT 1 FROM turns WHERE " + _OWN), own).first() is None:
+            if connection.execute(text("SELECT 1 FROM turns WHERE " + _SEEN), own).first() is None:
                 raise NotFound(_NOT_YOURS)
             connection.execute(statement, {"id": own["id"], "principal": own["principal"]})
+
+    def forget(self, *, principal: Principal) -> int:
+        """Delete every question of the principal with its answer and what anybody said of it, whatever groups they were in
+        then, and what they said of others' answers; returns how many answers."""
+        own = {"principal": principal.id}
+        with writing(self._engine) as connection:
+            connection.execute(text("DELETE FROM feedback WHERE principal = :principal"), own)
+            return connection.execute(text("DELETE FROM turns WHERE principal = :principal"), own).rowcount
+
+    def statistics(self, origin: Origin, days: int) -> Statistics:
+        """What was asked through a front end in the last days, and what was said of it: counts, nobody's words."""
+        asked = text(
+            "SELECT count(DISTINCT principal) AS people, count(*) AS questions, coalesce(sum(style = 'refusal'), 0) AS refused"
+            " FROM turns WHERE origin = :origin AND created_at >= :since AND style != 'courtesy'"
+        )
+        said = text(
+            "SELECT coalesce(sum(verdict = 'up'), 0) AS up, coalesce(sum(verdict = 'down'), 0) AS down"
+            " FROM feedback JOIN turns ON turns.id = feedback.answer WHERE origin = :origin AND created_at >= :since"
+        )
+        values = {"origin": origin, "since": _ago(days)}
+        with reading(self._engine) as connection:
+            counts, verdicts = connection.execute(asked, values).one(), connection.execute(said, values).one()
+        return Statistics(days, *counts, *verdicts)
 
     def complaints(self) -> list[Complaint]:
         """Answers with thumbs down, everybody's, oldest verdict first: for whoever owns the data folder, and no front end."""
@@ -133,12 +165,22 @@ class ConversationStore:
 
 
 def _own(answer_id: str, principal: Principal) -> dict[str, str]:
-    """The values of `_OWN`."""
-    return {"id": answer_id, "principal": principal.id, "scope": _scope(principal)}
+    """The values of `_SEEN`."""
+    return {
+        "id": answer_id,
+        "principal": principal.id,
+        "scope": _scope(principal),
+        "audience": principal.audience,
+        "groups": json.dumps(sorted(principal.groups)),
+    }
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _ago(days: int) -> str:
+    return (datetime.now(UTC) - timedelta(days=days)).isoformat(timespec="milliseconds")
 
 
 def _scope(principal: Principal) -> str:

@@ -9,7 +9,7 @@ import json
 import unicodedata
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from sqlalchemy import Connection, Row
 
@@ -53,6 +53,15 @@ class StoredChunk:
     source_version: str
     source: str
     dated: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class SourceView:
+    """A source that somebody may read from: its name, how many of its documents they may read, and when it was read last."""
+
+    name: str
+    documents: int
+    synced_at: datetime | None
 
 
 def readable(connection: Connection, *, principal: Principal) -> ReaderSets:
@@ -219,6 +228,19 @@ def vectors_of(connection: Connection, fingerprint: str, ids: Sequence[int]) -> 
         for some in slices(ids)
         for id_, vector in connection.execute(statement, {"ids": some, "fingerprint": fingerprint})
     }
+
+
+def sources(connection: Connection, *, generation: int, readable: ReaderSets) -> list[SourceView]:
+    """Those with a live document that may be read, by name."""
+    statement = sql(
+        f"SELECT s.name, s.synced_at, count(*) AS documents FROM {_LIVE} JOIN sources s ON s.id = d.source_id"
+        " WHERE d.reader_set_id IN :sets GROUP BY s.id ORDER BY s.name",
+        "sets",
+    )
+    rows = connection.execute(statement, {"generation": generation, "sets": list(readable)})
+    return [
+        SourceView(row.name, row.documents, row.synced_at and datetime.fromisoformat(row.synced_at)) for row in rows
+    ]
 
 
 def titles(connection: Connection, *, generation: int, readable: ReaderSets) -> dict[str, str]:

@@ -26,7 +26,7 @@ from retrieval.generations import Generation
 from retrieval.glossary import Glossary
 from retrieval.index import Index
 from retrieval.language import language, sentences
-from retrieval.passages import StoredDocument
+from retrieval.passages import SourceView, StoredDocument
 from retrieval.preference import NO_PREFERENCE, Preference, weighed
 from retrieval.ranking import NOTHING_COUNTED, UNDECIDED
 from retrieval.reading import LITERAL, Reading
@@ -139,6 +139,15 @@ class Searcher:
         if found is None:
             raise NotFound(f"There is no document {document_id}: it may have been removed; search for it again.")
         return found
+
+    def sources(self, *, principal: Principal) -> list[SourceView]:
+        """The sources with a live document that the principal may read, by name, and how many of those they have."""
+        with reading(self._index.engine) as connection:
+            generation = self._answering(connection)
+            if generation is None:
+                return []
+            readable = passages.readable(connection, principal=principal)
+            return passages.sources(connection, generation=generation.id, readable=readable)
 
     def probe(self) -> None:
         """Returns if the index opens and fits its embedder; raises what stands in the way."""

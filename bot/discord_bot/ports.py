@@ -4,36 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Protocol
 
 from bot.answers import Event, Question
-from bot.feedback import Feedback
+from bot.feedback import Feedback, Statistics
 from bot.jobs import State
 from retrieval.access import Principal
 from retrieval.documents import Hit
 from retrieval.filters import Filters
+from retrieval.passages import SourceView
 
-
-@dataclass(frozen=True, slots=True)
-class SourceView:
-    """A source that somebody may read from: its name, how many of its documents they may read, and when it was read last."""
-
-    name: str
-    documents: int
-    synced_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """What was asked through one front end in the last `days` days, and what people said of the answers."""
-
-    days: int
-    people: int
-    questions: int
-    refused: int
-    up: int
-    down: int
+__all__ = ["DocumentText", "JobView", "Platform", "SourceView", "Statistics"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import pytest
 from bot.answers import Answer, Question, Timings, Usage
 from bot.bridge import Bridge
 from bot.errors import BadFeedback
-from bot.feedback import MAX_NOTE, Feedback, FeedbackBook
+from bot.feedback import MAX_NOTE, Feedback, FeedbackBook, Statistics
 from bot.store import DATABASE, MIGRATIONS, ConversationStore
 from retrieval.access import Audience, Principal
 from retrieval.database import open_database
@@ -167,3 +167,83 @@ def test_only_the_command_line_reads_everybodys_complaints() -> None:
         if ".complaints(" in path.read_text(encoding="utf-8")
     }
     assert callers <= {"bot/cli/evaluation_feedback.py"}
+
+
+IN_ALL = Principal("discord:1", frozenset({"all"}), Audience.DISCORD)
+"""Asked in a channel that everybody can read."""
+
+
+@pytest.mark.parametrize(
+    ("reader", "heard"),
+    [
+        (IN_ALL, True),
+        (Principal("discord:2", frozenset({"all"}), Audience.DISCORD), True),
+        (Principal("discord:2", frozenset({"all", "hr"}), Audience.DISCORD), True),
+        (Principal("discord:1", frozenset({"all", "hr"}), Audience.DISCORD), True),
+        (Principal("discord:2", frozenset({"hr"}), Audience.DISCORD), False),
+        (Principal("mori", frozenset({"all"})), False),
+    ],
+)
+def test_of_an_answer_that_was_shown_to_them_people_may_speak_who_may_read_all_of_it(
+    store: ConversationStore, reader: Principal, heard: bool
+) -> None:
+    given = Answer("q", "Q", "A", "quote", (), (), "m", Usage(), Timings(0, 0, 0), "shown", "d")
+    store.save_turn(Question("q", "Q", IN_ALL, "d", shared=True), "Q", given)
+    store.save_turn(Question("q", "Q", IN_ALL, "d"), "Q", replace(given, trace_id="private"))
+    if heard:
+        store.put_feedback("shown", DOWN, principal=reader)
+        assert said(store) == [("shown", DOWN)]
+        store.remove_feedback("shown", principal=reader)
+    else:
+        with pytest.raises(NotFound):
+            store.put_feedback("shown", DOWN, principal=reader)
+        with pytest.raises(NotFound):
+            store.remove_feedback("shown", principal=reader)
+    if reader != IN_ALL:
+        with pytest.raises(NotFound):
+            store.put_feedback("private", DOWN, principal=reader)
+    assert said(store) == []
+
+
+def test_each_person_has_one_verdict_on_a_shown_answer(store: ConversationStore) -> None:
+    given = Answer("q", "Q", "A", "quote", (), (), "m", Usage(), Timings(0, 0, 0), "shown", "d")
+    store.save_turn(Question("q", "Q", IN_ALL, "d", origin="discord", shared=True), "Q", given)
+    other = replace(IN_ALL, id="discord:2")
+    store.put_feedback("shown", Feedback("up"), principal=IN_ALL)
+    store.put_feedback("shown", DOWN, principal=other)
+    store.put_feedback("shown", Feedback("up"), principal=other)
+    store.put_feedback("shown", DOWN, principal=other)
+    counts = store.statistics("discord", 7)
+    assert (counts.up, counts.down) == (1, 1)
+
+
+def test_who_is_forgotten_leaves_nothing_and_takes_nothing_of_others(store: ConversationStore) -> None:
+    given = Answer("q", "Q", "A", "quote", (), (), "m", Usage(), Timings(0, 0, 0), "shown", "d")
+    store.save_turn(Question("q", "Q", IN_ALL, "d", shared=True), "Q", given)
+    store.put_feedback("shown", DOWN, principal=replace(IN_ALL, id="discord:2"))
+    store.put_feedback("a1", DOWN, principal=MORI)
+    store.save_turn(Question("q", "Q", OTHERS[1], "t"), "Q", replace(given, trace_id="in other groups"))
+    assert store.forget(principal=replace(IN_ALL, id="discord:2")) == 0
+    assert said(store) == [("a1", DOWN)]
+    assert store.forget(principal=MORI) == 3
+    assert said(store) == []
+    assert store.history("t", principal=OTHERS[1]) == []
+    assert len(store.history("d", principal=IN_ALL)) == 1
+    assert store.forget(principal=MORI) == 0
+
+
+def test_statistics_count_one_front_end_and_the_last_days(store: ConversationStore, tmp_path: Path) -> None:
+    given = Answer("q", "Q", "A", "quote", (), (), "m", Usage(), Timings(0, 0, 0), "d1", "d")
+    for answer, person in (
+        (given, "discord:1"),
+        (replace(given, trace_id="d2", style="refusal"), "discord:1"),
+        (replace(given, trace_id="d3", style="courtesy"), "discord:2"),
+        (replace(given, trace_id="d4"), "discord:3"),
+        (replace(given, trace_id="old"), "discord:4"),
+    ):
+        store.save_turn(Question("q", "Q", replace(IN_ALL, id=person), "d", origin="discord"), "Q", answer)
+    with sqlite3.connect(tmp_path / DATABASE) as raw:
+        raw.execute("UPDATE turns SET created_at = '2020-01-01T00:00:00.000+00:00' WHERE id = 'old'")
+    raw.close()
+    assert store.statistics("discord", 7) == Statistics(7, people=2, questions=3, refused=1, up=0, down=0)
+    assert store.statistics("cli", 7).questions == 2

@@ -143,3 +143,19 @@ def test_what_stands_around_a_chunk_is_for_those_who_may_read_it(connection: Con
     start = TEXT.index("払") - 4
     assert (around.start, around.text) == (start, TEXT[start:])
     assert [TEXT[chunk.start : chunk.end] for chunk in around.chunks] == [TEXT.split("\n\n")[1]]
+
+
+@pytest.mark.parametrize(("principal", "documents"), [(SOMEBODY, 2), (IN_HR, 3), (ON_DISCORD, 1)])
+def test_a_source_counts_what_may_be_read_of_it(connection: Connection, principal: Principal, documents: int) -> None:
+    found = passages.sources(
+        connection,
+        generation=generation(connection),
+        readable=passages.readable(connection, principal=principal),
+    )
+    assert [one.documents for one in found] == [documents]
+
+
+def test_a_source_without_anything_that_may_be_read_is_not_there(connection: Connection) -> None:
+    nobody = Principal("x", frozenset({"none"}))
+    readable = passages.readable(connection, principal=nobody)
+    assert passages.sources(connection, generation=generation(connection), readable=readable) == []
