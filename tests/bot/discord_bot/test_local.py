@@ -142,7 +142,7 @@ def test_an_ingest_that_an_administrator_begins_names_only_what_is_shown_on_disc
         assert house.over.acquire(timeout=PATIENCE_S)
         job: JobView = await house.platform.job(begun.id)
         assert (job.state, job.over) == ("done", True)
-        assert job.fault == "2 sources could not be brought up to date (pay): Kura's report says why."
+        assert job.fault == "2 sources (pay) could not be brought up to date: Kura's report says why."
         assert await house.platform.last_ingest() == begun.id != before
         assert (await house.platform.status())[0] == "Kura 9 is ready."
         with pytest.raises(SourceError):
