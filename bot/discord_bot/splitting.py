@@ -26,8 +26,10 @@ _CUTS = (
 )
 """Where to cut, best first: paragraphs, lines, sentences, clauses and words."""
 
-_ATOMS = re.compile(rf"{INLINE_CODE.pattern}|\\.|<[^<>\s]+>|\w+\\?://[^\s、。）」』>]+|\[\d+\]")
-"""What loses its meaning when cut: inline code, an escape, a link, an address, a citation's mark."""
+_LINK = r"\[[^\[\]\n]{1,200}\]\\?\([^()\s]{1,500}\)"
+_TABLE_ROW = r"(?m:^\\?\|[^\n]*\|[ \t]*$)"
+_ATOMS = re.compile(rf"{_TABLE_ROW}|{_LINK}|{INLINE_CODE.pattern}|\\.|<[^<>\s]+>|\w+\\?://[^\s、。）」』>]+|\[\d+\]")
+"""What loses its meaning when cut: a table's row, a link, inline code, an escape, an address, a citation's mark."""
 
 _JOINERS = frozenset("\u200d\uff9e\uff9f")  # zero-width joiner; half-width katakana's voicing marks
 _SKIN_TONES = range(0x1F3FB, 0x1F400)

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from bot.answers import Answer, Nearest
+from bot.answers import Answer, Nearest, Style
 from bot.discord_bot import rendering
-from bot.discord_bot.escaping import INVISIBLE
+from bot.discord_bot.escaping import FENCE, INVISIBLE
 from bot.discord_bot.rendering import render_sentence
 from bot.discord_bot.splitting import LIMIT, units
 from bot.discord_bot.words import words
@@ -116,3 +119,64 @@ def test_a_file_that_has_changed_since_it_was_read_is_said_in_the_language_of_th
     said = answer("180 EUR [1]", citations=(replace(HOTELS, changed=True),))
     assert render(said)[0].endswith("`travel.md:12` (the file has changed since it was read)")
     assert render(said, "ja")[0].endswith("(読み込み後に変更されています)")
+
+
+TABLE = "| City | Limit |\n|---|--:|\n| 東京 | 180 |"
+
+
+@pytest.mark.parametrize("style", ["quote", "generate"])
+def test_a_table_is_an_aligned_block(style: Style) -> None:
+    said = answer(f"These hold:\n\n{TABLE}\n\nAnd **so** on.", citations=(), style=style)
+    assert render(said)[0].startswith("These hold:\n\n```\nCity | Limit\n-----+------\n東京 |   180\n```\n\nAnd ")
+
+
+def test_a_table_too_wide_or_too_long_is_a_file() -> None:
+    wide = "| " + " | ".join(["a long heading of a column"] * 3) + " |\n|---|---|---|\n| 1 | 2 | 3 |"
+    long = "| a | b |\n|---|---|\n" + "| some words | 東京 |\n" * 200
+    rendered = rendering.render(answer(f"See:\n\n{wide}\n\n{long}", citations=()), words("en"))
+    assert rendered.pieces == ["See:\n\n*(table: see the file table-1.csv)*\n\n*(table: see the file table-2.csv)*"]
+    assert [name for name, _ in rendered.files] == ["table-1.csv", "table-2.csv"]
+    assert rendered.files[1][1].count("some words,東京\r\n") == 200
+    assert all(text.startswith("\ufeff") for _, text in rendered.files)
+
+
+def test_more_tables_than_a_message_carries_are_blocks() -> None:
+    long = "| a | b |\n|---|---|\n" + "| some words | 東京 |\n" * 150
+    rendered = rendering.render(answer(f"{long}\n\n" * 11, citations=()), words("en"))
+    assert len(rendered.files) == 10
+    assert "".join(rendered.pieces).count("some words | 東京") == 150
+    assert all(units(piece) <= LIMIT and piece.count("```") % 2 == 0 for piece in rendered.pieces)
+
+
+MARKDOWN = st.lists(
+    st.sampled_from(
+        [
+            "経費は月末まで。",
+            "```python\nprint(1)\n",
+            "```",
+            "`",
+            "\n",
+            "| a | b |\n",
+            "|---|---|\n",
+            "👍🏽",
+            "@everyone ",
+            "x" * 300,
+        ]
+    ),
+    max_size=60,
+).map("".join)
+
+
+@settings(deadline=None)
+@given(MARKDOWN)
+def test_every_state_of_an_answer_is_one_safe_closed_message(text: str) -> None:
+    partial = rendering.render_partial(text, words("en"))
+    assert 0 < units(partial) <= LIMIT
+    assert partial.strip()
+    assert "@everyone" not in partial
+    assert not re.search(r"(?<!\\)```", FENCE.sub("", partial))
+
+
+def test_an_open_fence_is_shown_closed() -> None:
+    assert rendering.render_partial("Run:\n```sh\nkura ing", words("en")) == "Run:\n```sh\nkura ing\n```"
+    assert rendering.render_partial("", words("ja")) == words("ja").writing
