@@ -1,79 +1,244 @@
-"""One question from Discord: acknowledged, asked, answered. Knows neither discord.py nor how an answer is found."""
+"""One question from Discord: taken up once, asked, shown as it grows, answered, noted. Knows no command.
+
+The order is what makes it safe: acknowledged, taken (`bot/discord_bot/ledger.py`), placed, asked, posted, done. Whatever breaks
+off in between is finished or apologised for by the next run (`bot/discord_bot/resuming.py`).
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import Callable
 from contextlib import aclosing
-from typing import Protocol
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
+import aiohttp
+import discord
 import structlog
 
-from bot.answers import Answer, Done, Event, Question, Refused
-from bot.discord_bot.rendering import render, render_sentence
-from bot.discord_bot.words import words
+from bot.answers import Answer, Delta, Done, Question, Queued, Refused, Searching
+from bot.discord_bot.desk import Desk
+from bot.discord_bot.ledger import Cited, Post, Waiting
+from bot.discord_bot.progress import Progress
+from bot.discord_bot.rendering import Rendered, render, render_partial, render_sentence
+from bot.discord_bot.replies import Reply, View
+from bot.discord_bot.words import Words, words
 from bot.errors import BotError, explain
+from retrieval.access import Principal
+from retrieval.filters import NO_FILTERS, Filters
 from retrieval.language import language
 
 _log = structlog.get_logger(__name__)
 
-_STOPPING = "Kura is being stopped and could not finish this answer: please ask again in a minute."
-
+_DELIVERY_S = 10.0
+"""How long a stopping bot waits for an answer that is being posted: half of one would stand there for good."""
 _GOODBYE_S = 2.0
 """How long a stopping bot tries to say so before it goes."""
 
 
-class Answering(Protocol):
-    """What answers: `bot.assistant.Assistant`, or a script in its place."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question, and what is known of who asks it. `event` is the id of the interaction or message."""
 
-    def ask(self, question: Question) -> AsyncGenerator[Event, None]:
-        """The events of one answer; closing the generator gives the model free."""
-
-
-class Reply(Protocol):
-    """Where the answer to one question appears."""
-
-    async def acknowledge(self) -> None:
-        """Show at once that the question was heard."""
-
-    async def finish(self, pieces: list[str]) -> None:
-        """Put the pieces, in order, in the acknowledgement's place and below it."""
-
-
-async def answer_question(question: Question, *, assistant: Answering, reply: Reply) -> None:
-    """Answer `question` on `reply`; a failure to find the answer is told as one sentence.
-
-    Raises whatever `reply` raises: then nobody can be told.
-    """
-    try:
-        await reply.acknowledge()
-        pieces = await _pieces(question, assistant)
-    except asyncio.CancelledError:
-        async with asyncio.timeout(_GOODBYE_S):
-            await reply.finish(render_sentence(_STOPPING))
-        raise
-    await reply.finish(pieces)
+    event: int
+    text: str
+    principal: Principal
+    asker: int
+    guild: int | None
+    channel: int
+    locale: str
+    private: bool = False
+    """Only the asker sees the answer."""
+    fuller: bool = False
+    """The asker may read more than the principal."""
+    filters: Filters = NO_FILTERS
+    token: str = ""
+    """The interaction's."""
 
 
-async def _pieces(question: Question, assistant: Answering) -> list[str]:
-    try:
-        answer = await _final_answer(question, assistant)
-        return render(answer, words(language(answer.question))).pieces
-    except Exception as error:  # noqa: BLE001 - whatever it was, somebody is waiting to hear of it
-        explained = explain(error)
-        if explained.known:
-            _log.warning("A question from Discord was not answered.", question_id=question.id, reason=str(error))
-        else:
-            _log.exception("A question from Discord was not answered.", question_id=question.id)
-        return render_sentence(explained.public)
+@dataclass(slots=True)
+class _Running:
+    task: asyncio.Task[None]
+    asker: int
+    stopped: bool = False
+    delivery: asyncio.Task[None] | None = None
+    """Puts the whole answer where it belongs: from then on nothing is stopped."""
 
 
-async def _final_answer(question: Question, assistant: Answering) -> Answer:
-    answer: Answer | None = None
-    async with aclosing(assistant.ask(question)) as events:
-        async for event in events:  # to the end: the assistant may have something to put away after its answer
-            if isinstance(event, (Done, Refused)):
-                answer = event.answer
-    if answer is None:
-        raise BotError("The assistant stopped without an answer: please ask again.")
-    return answer
+@dataclass(frozen=True, slots=True)
+class Buttons:
+    """Makes the buttons below messages: Stop by the event, those of an answer by its trace_id and whether a fuller one may be
+    asked for."""
+
+    stop: Callable[[int, Words], View]
+    answer: Callable[[str, bool, Words], View]
+
+
+class Answerer:
+    """Answers questions, each in a task of its own that can be stopped."""
+
+    def __init__(self, desk: Desk, buttons: Buttons) -> None:
+        self._desk = desk
+        self._buttons = buttons
+        self._running: dict[int, _Running] = {}
+        self._closing = False
+
+    async def answer(self, asked: Asked, reply: Reply, *, resumed: bool = False) -> None:
+        """Answer on `reply`; returns when all is said. `resumed`: the question was taken up by an earlier run.
+
+        What Discord does not take is logged, and nobody can be told.
+        """
+        task = asyncio.create_task(self._through(asked, reply, resumed=resumed))
+        self._running[asked.event] = _Running(task, asked.asker)
+        try:
+            await task
+        except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
+            # no traceback: its frames hold the request's headers, and with them the token
+            _log.warning(
+                "Discord did not take an answer.",
+                event_id=asked.event,
+                channel_id=asked.channel,
+                reason=f"{type(error).__name__}: {error}",
+            )
+            await self._desk.bridge.run(lambda: self._desk.ledger.done(asked.event))
+        except asyncio.CancelledError:
+            if not task.cancelled():
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+                raise
+        finally:
+            self._running.pop(asked.event, None)
+
+    def stop(self, event: int, *, by: int, admin: bool) -> bool | None:
+        """Stop what answers `event`. None: nothing does (any more); False: whoever asks may not."""
+        running = self._running.get(event)
+        if running is None or running.delivery is not None:
+            return None
+        if running.asker != by and not admin:
+            return False
+        running.stopped = True
+        running.task.cancel()
+        return True
+
+    async def close(self) -> None:
+        """Stop everything that is being answered, telling those who wait."""
+        self._closing = True
+        tasks = [running.task for running in self._running.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- one question ---
+
+    async def _through(self, asked: Asked, reply: Reply, *, resumed: bool) -> None:
+        said, desk = words(asked.locale), self._desk
+        try:
+            if not resumed and not await self._taken(asked):
+                return
+            channel, message = await reply.acknowledge(said, self._buttons.stop(asked.event, said))
+            await desk.bridge.run(lambda: desk.ledger.placed(asked.event, channel=channel, message=message))
+            await self._asked(asked, reply, said)
+        except asyncio.CancelledError:
+            running = self._running[asked.event]
+            stopped = running.stopped
+            if running.delivery is not None:
+                await asyncio.wait([running.delivery], timeout=_DELIVERY_S)
+                await desk.bridge.run(lambda: desk.ledger.done(asked.event))
+                raise
+            sentence = said.stopped if stopped else said.shutting_down
+            async with asyncio.timeout(_GOODBYE_S):
+                await reply.finish(Rendered(render_sentence(sentence), []), None)
+            await desk.bridge.run(lambda: desk.ledger.done(asked.event))
+            if not stopped:
+                raise
+            return
+        await desk.bridge.run(lambda: desk.ledger.done(asked.event))
+
+    async def _taken(self, asked: Asked) -> bool:
+        waiting = Waiting(
+            event=asked.event,
+            asker=asked.asker,
+            channel=asked.channel,
+            question=asked.text,
+            locale=asked.locale,
+            asked_at=datetime.now(UTC),
+            private=asked.private,
+            token=asked.token,
+        )
+        return await self._desk.bridge.run(lambda: self._desk.ledger.take(waiting))
+
+    async def _asked(self, asked: Asked, reply: Reply, said: Words) -> None:
+        progress = Progress(reply.show)
+        try:
+            answer, query = await self._answered(asked, progress, said)
+        except Exception as error:  # noqa: BLE001 - whatever it was, somebody is waiting to hear of it
+            explained = explain(error)
+            if explained.known:
+                _log.warning("A question from Discord was not answered.", event_id=asked.event, reason=str(error))
+            else:
+                _log.exception("A question from Discord was not answered.", event_id=asked.event)
+            await progress.close()
+            await reply.finish(Rendered([said.fault(explained)], []), None)
+            return
+        finally:
+            await progress.close()
+        delivery = asyncio.create_task(self._delivered(asked, answer, query, reply, said))
+        self._running[asked.event].delivery = delivery
+        await asyncio.shield(delivery)
+
+    async def _delivered(self, asked: Asked, answer: Answer, query: str, reply: Reply, said: Words) -> None:
+        rendered = render(answer, words(language(answer.question)))
+        asks = answer.style != "courtesy"
+        view = self._buttons.answer(answer.trace_id, asked.fuller, said) if asks else None
+        channel, message = await reply.finish(rendered, view)
+        if asks:
+            post = self._post(asked, answer, query, channel, message)
+            await self._desk.bridge.run(lambda: self._desk.ledger.posted(post))
+
+    async def _answered(self, asked: Asked, progress: Progress, said: Words) -> tuple[Answer, str]:
+        """The final answer, and what was searched for."""
+        question = Question(
+            id=f"discord:{asked.event}",
+            text=asked.text,
+            principal=asked.principal,
+            thread=f"discord:{asked.channel}:{asked.asker}",
+            origin="discord",
+            filters=asked.filters,
+            shared=not asked.private,
+        )
+        answer, text, query = None, "", asked.text
+        async with aclosing(self._desk.platform.ask(question)) as events:
+            async for event in events:  # to the end: the assistant may have something to put away after its answer
+                match event:
+                    case Searching():
+                        query = event.query
+                        progress.tell(said.searching)
+                    case Queued():
+                        progress.tell(said.queued(event.position, event.seconds))
+                    case Delta():
+                        text += event.text
+                        progress.tell(render_partial(text, said))
+                    case Done() | Refused():
+                        answer = event.answer
+                    case _:
+                        pass
+        if answer is None:
+            raise BotError("The assistant stopped without an answer: please ask again.")
+        return answer, query
+
+    def _post(self, asked: Asked, answer: Answer, query: str, channel: int, message: int) -> Post:
+        return Post(
+            answer=answer.trace_id,
+            asker=asked.asker,
+            guild=asked.guild,
+            channel=channel or asked.channel,
+            message=message,
+            question=query or answer.question,
+            locale=asked.locale,
+            private=asked.private,
+            posted_at=datetime.now(UTC),
+            cited=tuple(
+                Cited(one.n, one.document_id, one.title, one.address, one.heading, one.line, one.page, one.quote)
+                for one in answer.citations
+            ),
+        )

@@ -1,102 +1,112 @@
-"""Kura as a Discord client: turns commands and messages into questions. Knows no answer and no Markdown."""
+"""Kura as a Discord client: its cogs, which servers it stays in, and what happens once it is there. Knows no command."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import OrderedDict
+from typing import Any
 
-import aiohttp
 import discord
 import structlog
 from discord import app_commands
+from discord.ext import commands
 
-from bot.answers import Question
-from bot.discord_bot.answering import Answering, Reply, answer_question
-from bot.discord_bot.replies import NOBODY, InteractionReply, MessageReply
-from bot.identity import discord_principal
+from bot.discord_bot.answering import Answerer, Buttons
+from bot.discord_bot.buttons import answer_view, stop_view
+from bot.discord_bot.cogs.asking import Asking
+from bot.discord_bot.desk import Desk
+from bot.discord_bot.replies import NOBODY
+from bot.discord_bot.resuming import resume
+from bot.discord_bot.words import words
 
 _log = structlog.get_logger(__name__)
 
 
-class KuraDiscord(discord.Client):
-    """Answers `/ask`, mentions and direct messages with what is marked for Discord, each once.
+class KuraDiscord(commands.Bot):
+    """Answers with what is marked for Discord, each question once. Lives for one `start`; `bot.discord_bot.supervise` makes
+    the next.
 
-    Asks Discord for no privileged intent: the content of a message reaches it only if it is meant for it.
-    Lives for one `start`; `bot.discord_bot.supervise` makes the next.
+    `read_threads`: Discord is asked for the content of messages that do not mention Kura, so that conversations in threads
+    go on. It is the one privileged intent, and refused unless the application's page allows it.
     """
 
-    def __init__(self, assistant: Answering) -> None:
+    def __init__(self, desk: Desk, *, read_threads: bool) -> None:
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False  # no warnings that Kura cannot speak
-        intents = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
-        super().__init__(intents=intents, allowed_mentions=NOBODY, max_messages=None)
-        self._assistant = assistant
-        self._seen = Seen()
-        self._answering: set[asyncio.Task[None]] = set()
+        intents = discord.Intents(
+            guilds=True,
+            guild_messages=True,
+            dm_messages=True,
+            guild_reactions=True,
+            dm_reactions=True,
+            message_content=read_threads,
+        )
+        super().__init__(
+            command_prefix=commands.when_mentioned,  # never used: no cog has commands of that kind
+            intents=intents,
+            allowed_mentions=NOBODY,
+            max_messages=None,
+            help_command=None,
+            tree_cls=_Commands,
+            allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=True, private_channel=False),
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+        )
+        self.desk = desk
+        self.seen = Seen()
         self.was_connected = False
-        self.tree = _Commands(self)
-        self.tree.add_command(app_commands.command(name="ask", description=_ASK)(_ask))
+        self.read_threads = read_threads
+        self.answerer = Answerer(desk, Buttons(stop_view, answer_view))
+        self._resumed = False
+        self._resuming: asyncio.Task[None] | None = None
 
     async def setup_hook(self) -> None:
+        await self.add_cog(Asking(self, self.desk, self.answerer))
         await self.tree.sync()
 
     async def on_connect(self) -> None:
         self.was_connected = True
         _log.info("Kura is on Discord.", user=str(self.user))
 
-    async def on_message(self, message: discord.Message) -> None:
-        if message.author.bot or not self._is_asked(message) or not self._seen.first(message.id):
-            return
-        await self.answer(
-            self._without_mention(message.content),
-            event_id=message.id,
-            user_id=message.author.id,
-            channel_id=message.channel.id,
-            reply=MessageReply(message),
-        )
+    async def on_ready(self) -> None:
+        for guild in self.guilds:
+            await self._stay_or_leave(guild)
+        if not self._resumed:  # it comes again whenever Discord has forgotten the session
+            self._resumed = True
+            self._resuming = asyncio.create_task(resume(self, self.desk, self.answerer))
 
-    def first(self, interaction: discord.Interaction[KuraDiscord]) -> bool:
-        """True the first time an interaction is seen."""
-        return self._seen.first(interaction.id)
+    async def on_guild_join(self, guild: discord.Guild) -> None:
+        await self._stay_or_leave(guild)
 
-    async def answer(self, text: str, *, event_id: int, user_id: int, channel_id: int, reply: Reply) -> None:
-        """Answer a person on `reply`; if Discord does not let us, say so in the log and go on."""
-        question = Question(
-            id=f"discord:{event_id}",
-            text=text,
-            principal=discord_principal(user_id),
-            thread=f"discord:{channel_id}:{user_id}",
-            origin="discord",
-        )
-        task = asyncio.create_task(answer_question(question, assistant=self._assistant, reply=reply))
-        self._answering.add(task)
-        try:
-            await task
-        except (discord.DiscordException, aiohttp.ClientError, OSError) as error:
-            # no traceback: its frames hold the request's headers, and with them the token
-            _log.warning(
-                "Discord did not take an answer.",
-                question_id=question.id,
-                channel_id=channel_id,
-                reason=f"{type(error).__name__}: {error}",
-            )
-        finally:
-            self._answering.discard(task)
+    async def on_message(self, message: discord.Message, /) -> None:
+        """Commands are slash commands; messages are for the cogs."""
+
+    async def on_error(self, event_method: str, /, *_: Any, **__: Any) -> None:
+        # without the frames, which hold the request's headers, and with them the token
+        _log.exception("An event of Discord was not dealt with.", discord_event=event_method)
 
     async def close(self) -> None:
         """Stop what is being answered, telling those who wait, then leave."""
-        for task in self._answering:
-            task.cancel()
-        await asyncio.gather(*self._answering, return_exceptions=True)
+        if self._resuming is not None:
+            self._resuming.cancel()
+            await asyncio.gather(self._resuming, return_exceptions=True)
+        await self.answerer.close()
         await super().close()
 
-    def _is_asked(self, message: discord.Message) -> bool:
-        if message.type not in {discord.MessageType.default, discord.MessageType.reply}:
-            return False
-        return message.guild is None or self.user in message.mentions
-
-    def _without_mention(self, content: str) -> str:
-        return re.sub(rf"<@!?{self.user.id}>", " ", content).strip() if self.user else content
+    async def _stay_or_leave(self, guild: discord.Guild) -> None:
+        allowed = self.desk.settings.guilds
+        if guild.id in allowed:
+            return
+        if not allowed:
+            _log.warning(
+                "No server is allowed yet, so nobody is answered: put the id of yours into discord.guilds.",
+                guild_id=guild.id,
+                guild=guild.name,
+            )
+            return
+        _log.warning("Kura leaves a server that is not in discord.guilds.", guild_id=guild.id, guild=guild.name)
+        try:
+            await guild.leave()
+        except discord.HTTPException as error:
+            _log.warning("Discord did not let Kura leave.", guild_id=guild.id, reason=str(error))
 
 
 class Seen:
@@ -120,18 +130,27 @@ class _Commands(app_commands.CommandTree[KuraDiscord]):
     """The commands, each carried out once for one interaction."""
 
     async def interaction_check(self, interaction: discord.Interaction[KuraDiscord], /) -> bool:
-        return interaction.client.first(interaction)
+        # what is typed into an option is asked about anew with each letter, under ids of its own
+        return interaction.client.seen.first(interaction.id)
 
+    async def on_error(
+        self, interaction: discord.Interaction[KuraDiscord], error: app_commands.AppCommandError, /
+    ) -> None:
+        """Say it in one sentence to whoever used the command, and all of it in the log."""
+        cause = error.__cause__ or error
+        reason = f"{type(cause).__name__}: {cause}"
+        if isinstance(cause, discord.HTTPException):
+            _log.warning("Discord did not take an answer.", interaction_id=interaction.id, reason=reason)
+            return
+        from bot.errors import explain
 
-_ASK = "Ask about the company's documents; the answer names its sources"
-
-
-@app_commands.describe(question="What you would like to know")
-async def _ask(interaction: discord.Interaction[KuraDiscord], question: str) -> None:
-    await interaction.client.answer(
-        question,
-        event_id=interaction.id,
-        user_id=interaction.user.id,
-        channel_id=interaction.channel_id or 0,
-        reply=InteractionReply(interaction),
-    )
+        explained = explain(cause if isinstance(cause, Exception) else error)
+        _log.error("A command was not carried out.", interaction_id=interaction.id, reason=reason)
+        sentence = words(str(interaction.locale)).fault(explained)
+        try:
+            if interaction.response.is_done():
+                await interaction.followup.send(sentence, ephemeral=True, allowed_mentions=NOBODY)
+            else:
+                await interaction.response.send_message(sentence, ephemeral=True, allowed_mentions=NOBODY)
+        except discord.HTTPException as failure:
+            _log.warning("Discord did not take a sentence.", interaction_id=interaction.id, reason=str(failure))

@@ -1,62 +1,226 @@
-"""The two places where an answer appears on Discord: a slash command's response, and a reply to a message.
+"""The places where an answer appears on Discord, from its placeholder to its last piece. Knows no answer and no question.
 
-Every text goes out with no mention allowed. Discord's own previews are suppressed wherever discord.py can say so; for a
+Every text goes out with no mention allowed, and with Discord's previews suppressed wherever discord.py can say so; for a
 command's first response it cannot, which is one more reason for `rendering` to leave nothing to preview.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import io
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
 
 import discord
 
+from bot.discord_bot.patience import patiently
+from bot.discord_bot.rendering import Rendered
+from bot.discord_bot.words import Words
+
 NOBODY = discord.AllowedMentions.none()
 """Whom a message of ours may notify."""
+TOKEN_S = 14 * 60.0
+"""How long an interaction's answer is edited in its place. Its token is good for 15 minutes."""
+TOKEN_GONE = {10062, 10015, 50027}
+"""Discord's codes for an interaction that is unknown, a webhook that is, and a token that is no longer good."""
 
-_HEARD = "⏳"
+View = discord.ui.View
 
 
-class InteractionReply:
-    """The response to a slash command: "thinking" first, then the first piece in its place, then follow-ups."""
+class Reply(Protocol):
+    """Where the answer to one question appears. What Discord refuses for good is raised as discord.py does."""
 
-    def __init__(self, interaction: discord.Interaction[Any]) -> None:
-        self._interaction = interaction
+    async def acknowledge(self, words: Words, view: View | None) -> tuple[int, int]:
+        """Show a placeholder; the ids of its channel and of itself."""
 
-    async def acknowledge(self) -> None:
-        await self._interaction.response.defer(thinking=True)
+    async def show(self, text: str) -> None:
+        """Put a text into the placeholder's place; its buttons stay."""
 
-    async def finish(self, pieces: list[str]) -> None:
-        await self._interaction.edit_original_response(content=pieces[0], allowed_mentions=NOBODY)
-        for piece in pieces[1:]:
-            await self._interaction.followup.send(piece, allowed_mentions=NOBODY, suppress_embeds=True, wait=True)
+    async def finish(self, rendered: Rendered, view: View | None) -> tuple[int, int]:
+        """Put the pieces, in order, in the placeholder's place and below it; the view belongs to the last, whose place it
+        returns. Without a view no button stays."""
 
 
 class MessageReply:
-    """A reply to a message: a placeholder first, then the first piece in its place, then further messages."""
+    """Messages in a channel, the first in reply to `question` where that is known.
 
-    def __init__(self, message: discord.Message) -> None:
-        self._message = message
-        self._placeholder: discord.Message | None = None
+    `fallback` is written to if the channel is gone; `placeholder` is one that stands there already.
+    """
 
-    async def acknowledge(self) -> None:
-        self._placeholder = await self._send(_HEARD)
+    def __init__(
+        self,
+        channel: discord.abc.Messageable,
+        *,
+        question: discord.Message | discord.PartialMessage | None = None,
+        placeholder: discord.Message | discord.PartialMessage | None = None,
+        fallback: discord.abc.Messageable | None = None,
+    ) -> None:
+        self._channel = channel
+        self._question = question
+        self._placeholder = placeholder
+        self._fallback = fallback
 
-    async def finish(self, pieces: list[str]) -> None:
-        if self._placeholder is None or not await _replace(self._placeholder, pieces[0]):
-            await self._send(pieces[0])
-        for piece in pieces[1:]:
-            await self._message.channel.send(piece, allowed_mentions=NOBODY, suppress_embeds=True)
+    async def acknowledge(self, words: Words, view: View | None) -> tuple[int, int]:
+        there = self._placeholder
+        if there is None or not await self._edit(there, content=words.thinking, view=view):
+            there = self._placeholder = await self._send(words.thinking, view=view, first=True)
+        return _place(there)
 
-    async def _send(self, text: str) -> discord.Message:
-        # the question may be deleted by now; its answer is still wanted
-        question = self._message.to_reference(fail_if_not_exists=False)
-        return await self._message.channel.send(text, reference=question, allowed_mentions=NOBODY, suppress_embeds=True)
+    async def show(self, text: str) -> None:
+        if self._placeholder is not None:
+            await self._edit(self._placeholder, content=text)
+
+    async def finish(self, rendered: Rendered, view: View | None) -> tuple[int, int]:
+        pieces = rendered.pieces
+        for n, piece in enumerate(pieces):
+            last = n == len(pieces) - 1
+            files = rendered.files if last else []
+            here = view if last else None
+            edited = n == 0 and self._placeholder is not None and not files
+            if edited and self._placeholder and await self._edit(self._placeholder, content=piece, view=here):
+                message = self._placeholder
+            elif n == 0 and self._placeholder is not None and files:
+                await self._edit(self._placeholder, content=piece, view=here, attachments=files)
+                message = self._placeholder
+            else:
+                message = await self._send(piece, view=here, files=files, first=n == 0)
+        return _place(message)
+
+    async def _send(
+        self, text: str, *, view: View | None = None, files: list[tuple[str, str]] | None = None, first: bool = False
+    ) -> discord.Message:
+        nonce = secrets.randbits(63)
+
+        async def send() -> discord.Message:
+            more: dict[str, Any] = {"view": view} if view else {}
+            if files:
+                more["files"] = attached(files)
+            if first and self._question is not None:
+                # the question may be deleted by now; its answer is still wanted
+                more["reference"] = self._question.to_reference(fail_if_not_exists=False)
+            return await self._channel.send(text, nonce=nonce, allowed_mentions=NOBODY, suppress_embeds=True, **more)
+
+        try:
+            return await patiently(send)
+        except discord.NotFound:
+            if self._fallback is None:
+                raise
+            self._channel, self._fallback, self._question = self._fallback, None, None
+            return await patiently(send)
+
+    async def _edit(self, message: discord.Message | discord.PartialMessage, **changes: Any) -> bool:
+        """False if somebody has deleted the message."""
+        files: list[tuple[str, str]] = changes.pop("attachments", [])
+        if isinstance(message, discord.Message):
+            changes["suppress"] = True
+
+        async def edit() -> object:
+            again: dict[str, Any] = {"attachments": attached(files)} if files else {}
+            return await message.edit(allowed_mentions=NOBODY, **changes, **again)
+
+        try:
+            await patiently(edit)
+        except discord.NotFound:
+            self._placeholder = None
+            return False
+        return True
 
 
-async def _replace(message: discord.Message, text: str) -> bool:
-    """False if somebody has deleted the message."""
-    try:
-        await message.edit(content=text, suppress=True, allowed_mentions=NOBODY)
-    except discord.NotFound:
+class InteractionReply:
+    """The response to a command or a button: "thinking" first, then the answer in its place and below it.
+
+    Private, only the person sees it. When the interaction's token is about to end, the answer moves on to a message in the
+    channel, or to a direct one. `clock` gives seconds that only go forward.
+    """
+
+    def __init__(
+        self,
+        interaction: discord.Interaction[Any],
+        *,
+        private: bool,
+        words: Words,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._interaction = interaction
+        self._private = private
+        self._words = words
+        self._clock = clock
+        self._begun = clock()
+        self._moved: MessageReply | None = None
+
+    async def defer(self) -> None:
+        """Tell Discord within its three seconds that an answer will come."""
+        await self._interaction.response.defer(thinking=True, ephemeral=self._private)
+
+    async def acknowledge(self, words: Words, view: View | None) -> tuple[int, int]:
+        if not self._interaction.response.is_done():
+            await self.defer()
+        shown = await patiently(
+            lambda: self._interaction.edit_original_response(content=words.thinking, view=view, allowed_mentions=NOBODY)
+        )
+        return shown.channel.id if shown.channel else self._interaction.channel_id or 0, shown.id
+
+    async def show(self, text: str) -> None:
+        if await self._in_place():
+            await patiently(lambda: self._interaction.edit_original_response(content=text, allowed_mentions=NOBODY))
+        elif self._moved:
+            await self._moved.show(text)
+
+    async def finish(self, rendered: Rendered, view: View | None) -> tuple[int, int]:
+        if not await self._in_place():
+            return await self._elsewhere().finish(rendered, view)
+        pieces, original = rendered.pieces, self._interaction.edit_original_response
+        last = len(pieces) == 1
+        files = rendered.files if last else []
+        try:
+            message: discord.Message = await patiently(
+                lambda: original(
+                    content=pieces[0],
+                    view=view if last else None,
+                    attachments=attached(files),
+                    allowed_mentions=NOBODY,
+                )
+            )
+        except discord.HTTPException as error:
+            if error.code not in TOKEN_GONE:
+                raise
+            return await self._elsewhere().finish(rendered, view)
+        for n, piece in enumerate(pieces[1:], 2):
+            last = n == len(pieces)
+            more: dict[str, Any] = {"view": view} if last and view else {}
+            if last and rendered.files:
+                more["files"] = attached(rendered.files)
+            message = await self._interaction.followup.send(
+                piece, ephemeral=self._private, allowed_mentions=NOBODY, suppress_embeds=True, wait=True, **more
+            )
+        return message.channel.id if message.channel else 0, message.id
+
+    async def _in_place(self) -> bool:
+        """Whether the answer still stands in the interaction's place; moves on once it cannot much longer."""
+        if self._moved is None and self._clock() - self._begun < TOKEN_S:
+            return True
+        if self._moved is None:
+            said = self._words.moved_on_private if self._private else self._words.moved_on
+            self._moved = self._elsewhere()
+            await self._moved.acknowledge(self._words, None)
+            await self._interaction.edit_original_response(content=said, view=None, allowed_mentions=NOBODY)
         return False
-    return True
+
+    def _elsewhere(self) -> MessageReply:
+        if self._moved is None:
+            channel = self._interaction.channel
+            if self._private or not isinstance(channel, discord.abc.Messageable):
+                self._moved = MessageReply(self._interaction.user)
+            else:
+                self._moved = MessageReply(channel)
+        return self._moved
+
+
+def attached(files: list[tuple[str, str]]) -> list[discord.File]:
+    """Files to go with a message; made anew for each time it is sent."""
+    return [discord.File(io.BytesIO(text.encode()), filename=name) for name, text in files]
+
+
+def _place(message: discord.Message | discord.PartialMessage) -> tuple[int, int]:
+    return message.channel.id, message.id

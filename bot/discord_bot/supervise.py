@@ -12,8 +12,8 @@ import aiohttp
 import discord
 import structlog
 
-from bot.discord_bot.answering import Answering
 from bot.discord_bot.client import KuraDiscord
+from bot.discord_bot.desk import Desk
 from bot.errors import SettingsError
 
 _log = structlog.get_logger(__name__)
@@ -24,15 +24,15 @@ _AUTHENTICATION_FAILED = 4004
 """The close code with which the gateway refuses a token."""
 
 
-async def run_discord(assistant: Answering, token: str, *, first_wait_s: float = 1.0) -> None:
+async def run_discord(desk: Desk, token: str, *, first_wait_s: float = 1.0) -> None:
     """Be on Discord until cancelled; a lost connection is taken up again, with waits that double up to a minute.
 
     Raises `SettingsError` if Discord refuses the token. Cancelling it ends the answers that are under way, tells those
     who wait for them, and closes the connection.
     """
-    wait_s = first_wait_s
+    wait_s, read_threads = first_wait_s, desk.settings.read_threads
     while True:
-        client = KuraDiscord(assistant)
+        client = KuraDiscord(desk, read_threads=read_threads)
         failure: Exception | None = None
         try:
             async with client:
@@ -43,6 +43,13 @@ async def run_discord(assistant: Answering, token: str, *, first_wait_s: float =
             raise SettingsError(
                 "Discord refused the bot's token: copy it again from the application's Bot page and set it anew."
             )
+        if isinstance(failure, discord.PrivilegedIntentsRequired) and read_threads:
+            _log.warning(
+                "Threads go on with mentions only: switch on Message Content Intent on the Bot page of Discord's developer"
+                " portal and restart Kura, or set discord.read_threads = false."
+            )
+            read_threads = False
+            continue
         if client.was_connected:  # this is a new trouble, not the old one lasting
             wait_s = first_wait_s
         _tell(failure, client, wait_s)

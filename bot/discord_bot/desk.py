@@ -1,0 +1,95 @@
+"""What every cog works with, and who somebody on Discord is. Knows no command and no answer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import discord
+
+from bot.bridge import Bridge
+from bot.discord_bot.audience import common_groups, groups_of
+from bot.discord_bot.ledger import Ledger
+from bot.discord_bot.limits import Limits
+from bot.discord_bot.patience import patiently
+from bot.discord_bot.ports import Platform
+from bot.discord_bot.words import Words
+from bot.identity import discord_principal
+from bot.settings_discord import DiscordSettings
+from retrieval.access import Principal
+
+MEMBERS_KEPT_S = 60.0
+"""How long it is believed who is a member, and with which roles, of somebody who writes directly."""
+
+
+@dataclass(frozen=True)
+class Desk:
+    """`bridge` carries the ledger's work off the event loop. One for each run of the bot, whatever its connections."""
+
+    platform: Platform
+    settings: DiscordSettings
+    ledger: Ledger
+    bridge: Bridge
+    limits: Limits
+    _members: dict[int, tuple[float, frozenset[str] | None]] = field(default_factory=dict)
+
+    def refusal(self, guild: int | None, channel: object, words: Words) -> str:
+        """Why Kura answers nobody here; empty if it does. Direct messages are judged by their person (`groups`)."""
+        if guild is None:
+            return ""
+        if guild not in self.settings.guilds:
+            return words.guild_not_set_up(guild)
+        ids = {getattr(channel, "id", None), getattr(channel, "parent_id", None)}
+        if self.settings.channels and ids.isdisjoint(self.settings.channels):
+            return words.channel_not_allowed(self.settings.channels)
+        return ""
+
+    def is_admin(self, person: discord.abc.User) -> bool:
+        """Whether somebody has a role of Kura's administrators in the guild they are in now."""
+        roles = person.roles if isinstance(person, discord.Member) else []
+        return person_guild_allowed(person, self.settings.guilds) and any(
+            r.id in self.settings.admin_roles for r in roles
+        )
+
+    async def groups(self, client: discord.Client, person: discord.abc.User) -> frozenset[str] | None:
+        """The groups of a person; None if they are in none of the allowed guilds."""
+        if isinstance(person, discord.Member):
+            return groups_of(person, self.settings)
+        known = self._members.get(person.id)
+        if known and known[0] > time.monotonic():
+            return known[1]
+        found = await self._groups_anywhere(client, person.id)
+        if len(self._members) > 10_000:
+            self._members.clear()
+        self._members[person.id] = (time.monotonic() + MEMBERS_KEPT_S, found)
+        return found
+
+    async def principal(
+        self, client: discord.Client, person: discord.abc.User, channel: object, *, alone: bool
+    ) -> tuple[Principal, bool] | None:
+        """Who asks, and whether they alone may read more; `alone`: nobody else sees the answer. None: no member."""
+        own = await self.groups(client, person)
+        if own is None:
+            return None
+        if alone:
+            return discord_principal(person.id, own), False
+        common = common_groups(channel, self.settings) & own
+        return discord_principal(person.id, common), own > common
+
+    async def _groups_anywhere(self, client: discord.Client, person: int) -> frozenset[str] | None:
+        found: frozenset[str] | None = None
+        for guild in map(client.get_guild, self.settings.guilds):
+            if guild is None:
+                continue
+            try:
+                member = await patiently(lambda at=guild: at.fetch_member(person))  # type: ignore[misc]
+            except discord.NotFound:
+                continue
+            found = (found or frozenset()) | groups_of(member, self.settings)
+        return found
+
+
+def person_guild_allowed(person: discord.abc.User, guilds: Sequence[int]) -> bool:
+    """Whether somebody acts in an allowed guild."""
+    return isinstance(person, discord.Member) and person.guild.id in guilds
