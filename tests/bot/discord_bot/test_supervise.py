@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from bot.discord_bot.supervise import run_discord
 from bot.errors import SettingsError
 from tests.bot.discord_bot.fakes import ScriptedPlatform, answer
-from tests.bot.discord_bot.running import everywhere, kura_on
+from tests.bot.discord_bot.running import desk_for, everywhere, kura_on, saying
 from tests.bot.discord_bot.standin.server import StandIn
 from tests.bot.discord_bot.standin.state import TOKEN
 
