@@ -55,8 +55,10 @@ def make_served(kura: Kura, server: RunningServer | None = None) -> Served:
     background: list[BackgroundTask] = [kura.assistant.warm_up, *_upkeep(kura, jobs)]
     if token:
         from bot.discord_bot.supervise import run_discord
+        from bot.wiring.discord import local_platform, make_desk
 
-        background.append(lambda: run_discord(kura.assistant, token))
+        desk = make_desk(settings, local_platform(kura, jobs), kura.closing)
+        background.append(lambda: run_discord(desk, token))
     hooks = {one.name: Hook(secret.encode(), one.branch) for one in settings.sources if (secret := webhook_secret(one))}
     files = {one.name: kept for one in settings.sources if (kept := uploads(settings, one.name))}
     app = create_app(
