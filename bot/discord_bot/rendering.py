@@ -61,12 +61,6 @@ def render_partial(text: str, words: Words) -> str:
     return pieces[-1] if pieces else words.writing
 
 
-def render_partial(text: str, words: Words) -> str:
-    """What there is of an answer that is being written, as one message; its end if it is longer than one."""
-    pieces = split(literal(text))
-    return (pieces[-1] if pieces else "") or words.writing
-
-
 def render_sentence(sentence: str) -> list[str]:
     """One sentence of our own (an error, say), which may quote what somebody wrote."""
     return split(without_code(sentence)) or ["…"]
