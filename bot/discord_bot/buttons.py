@@ -12,7 +12,7 @@ import discord
 
 from bot.discord_bot.words import Words
 
-Action = Literal["stop", "up", "down", "sources", "all"]
+Action = Literal["stop", "up", "down", "wrong", "sources", "all", "forget", "keep"]
 _GREY, _RED, _BLUE = discord.ButtonStyle.secondary, discord.ButtonStyle.danger, discord.ButtonStyle.primary
 
 
@@ -41,6 +41,16 @@ def answer_view(answer: str, fuller: bool, words: Words) -> discord.ui.View:
     if fuller:
         buttons.append(discord.ui.Button(style=_BLUE, label=words.fuller_label, custom_id=custom_id("all", answer)))
     return _view(buttons)
+
+
+def forget_view(person: int, words: Words) -> discord.ui.View:
+    """Below the question whether to forget somebody."""
+    return _view(
+        [
+            discord.ui.Button(style=_RED, label=words.forget_label, custom_id=custom_id("forget", person)),
+            discord.ui.Button(style=_GREY, label=words.keep_label, custom_id=custom_id("keep", person)),
+        ]
+    )
 
 
 def _view(buttons: Sequence[discord.ui.Button[discord.ui.View]]) -> discord.ui.View:

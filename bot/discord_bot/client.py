@@ -13,7 +13,11 @@ from discord.ext import commands
 
 from bot.discord_bot.answering import Answerer, Buttons
 from bot.discord_bot.buttons import answer_view, stop_view
+from bot.discord_bot.cogs.admin import Administration
 from bot.discord_bot.cogs.asking import Asking
+from bot.discord_bot.cogs.feedback import Saying
+from bot.discord_bot.cogs.reading import Reading
+from bot.discord_bot.cogs.recalling import Recalling
 from bot.discord_bot.desk import Desk
 from bot.discord_bot.replies import NOBODY
 from bot.discord_bot.resuming import resume
@@ -60,7 +64,14 @@ class KuraDiscord(commands.Bot):
 
     async def setup_hook(self) -> None:
         await self.add_cog(Asking(self, self.desk, self.answerer))
+        for cog in (Saying, Reading, Administration, Recalling):
+            await self.add_cog(cog(self, self.desk))
         await self.tree.sync()
+
+    def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
+        """Nothing happens to a client that is closed: discord.py 2.7.1 may tell it that it is ready all the same."""
+        if not self.is_closed():
+            super().dispatch(event, *args, **kwargs)
 
     async def on_connect(self) -> None:
         self.was_connected = True

@@ -52,7 +52,7 @@ class Desk:
             r.id in self.settings.admin_roles for r in roles
         )
 
-    async def groups(self, client: discord.Client, person: discord.abc.User) -> frozenset[str] | None:
+    async def groups(self, client: discord.Client, person: discord.abc.Snowflake) -> frozenset[str] | None:
         """The groups of a person; None if they are in none of the allowed guilds."""
         if isinstance(person, discord.Member):
             return groups_of(person, self.settings)
@@ -66,7 +66,7 @@ class Desk:
         return found
 
     async def principal(
-        self, client: discord.Client, person: discord.abc.User, channel: object, *, alone: bool
+        self, client: discord.Client, person: discord.abc.Snowflake, channel: object, *, alone: bool
     ) -> tuple[Principal, bool] | None:
         """Who asks, and whether they alone may read more; `alone`: nobody else sees the answer. None: no member."""
         own = await self.groups(client, person)

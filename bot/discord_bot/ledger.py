@@ -1,4 +1,5 @@
-"""What must outlive a restart of the Discord bot, in SQLite: questions under way, answers posted, whose a thread is.
+"""What must outlive a restart of the Discord bot, in SQLite: questions under way, answers posted and what
+was said of them, whose a thread is.
 
 Knows no Discord client. Blocking: call it over a bridge (`bot/bridge.py`). Times are in UTC.
 """
@@ -6,13 +7,15 @@ Knows no Discord client. Blocking: call it over a bridge (`bot/bridge.py`). Time
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from sqlalchemy import Connection, Engine, text
 
+from bot.feedback import Verdict
 from retrieval.data_folder import make_private_folder
 from retrieval.database import open_database, reading, writing
 
@@ -152,18 +155,13 @@ class Ledger:
                     "posted_at": _stamp(post.posted_at),
                 },
             )
-            for one in post.cited:
-                connection.execute(
-                    text(
-                        "INSERT INTO cited (answer, n, document, title, address, heading, line, page, quote)"
-                        " VALUES (:answer, :n, :document, :title, :address, :heading, :line, :page, :quote)"
-                    ),
-                    {
-                        **{key: getattr(one, key) for key in Cited.__slots__},
-                        "answer": post.answer,
-                        "heading": json.dumps(one.heading, ensure_ascii=False),
-                    },
-                )
+            _cite(connection, post.answer, post.cited)
+
+    def cites(self, answer: str, cited: Sequence[Cited]) -> None:
+        """Note where the quotes of a posted answer stand now."""
+        with writing(self._engine) as connection:
+            connection.execute(text("DELETE FROM cited WHERE answer = :answer"), {"answer": answer})
+            _cite(connection, answer, cited)
 
     def post(self, answer: str) -> Post | None:
         """The post of an answer, by its trace_id."""
@@ -189,6 +187,24 @@ class Ledger:
         """Forget a post: its message is gone."""
         with writing(self._engine) as connection:
             connection.execute(text("DELETE FROM posts WHERE answer = :answer"), {"answer": answer})
+
+    # --- what is said of answers ---
+
+    def said(self, answer: str, person: int) -> Verdict | None:
+        """What somebody said last of an answer."""
+        statement = text("SELECT verdict FROM said WHERE answer = :answer AND person = :person")
+        with reading(self._engine) as connection:
+            found = connection.execute(statement, {"answer": answer, "person": person}).scalar()
+        return next((one for one in get_args(Verdict) if one == found), None)
+
+    def say(self, answer: str, person: int, verdict: Verdict | None) -> None:
+        """Note what somebody says of an answer in place of what they said before; None: they take it back."""
+        values = {"answer": answer, "person": person, "verdict": verdict}
+        with writing(self._engine) as connection:
+            connection.execute(text("DELETE FROM said WHERE answer = :answer AND person = :person"), values)
+            if verdict is not None:
+                statement = "INSERT INTO said SELECT answer, :person, :verdict FROM posts WHERE answer = :answer"
+                connection.execute(text(statement), values)
 
     # --- conversations in threads ---
 
@@ -225,6 +241,7 @@ class Ledger:
         """Delete what is noted of somebody; returns how many answers. Their threads stay theirs."""
         with writing(self._engine) as connection:
             connection.execute(text("DELETE FROM waiting WHERE asker = :asker"), {"asker": asker})
+            connection.execute(text("DELETE FROM said WHERE person = :asker"), {"asker": asker})
             return int(connection.execute(text("DELETE FROM posts WHERE asker = :asker"), {"asker": asker}).rowcount)
 
     # --- reading ---
@@ -253,6 +270,21 @@ def _post(row: Any, cited: tuple[Cited, ...]) -> Post:
         cited=cited,
         recalled=row.recalled_at is not None,
     )
+
+
+def _cite(connection: Connection, answer: str, cited: Sequence[Cited]) -> None:
+    for one in cited:
+        connection.execute(
+            text(
+                "INSERT INTO cited (answer, n, document, title, address, heading, line, page, quote)"
+                " VALUES (:answer, :n, :document, :title, :address, :heading, :line, :page, :quote)"
+            ),
+            {
+                **{key: getattr(one, key) for key in Cited.__slots__},
+                "answer": answer,
+                "heading": json.dumps(one.heading, ensure_ascii=False),
+            },
+        )
 
 
 def _cited(connection: Connection, answer: str) -> tuple[Cited, ...]:

@@ -41,6 +41,32 @@ def test_what_was_under_way_is_found_by_the_next_run(tmp_path: Path) -> None:
     second.close()
 
 
+def test_what_somebody_says_of_an_answer_is_one_verdict_that_goes_with_the_answer(ledger: Ledger) -> None:
+    ledger.posted(POSTED)
+    ledger.say("a1", 1, "up")
+    ledger.say("a1", 2, "up")
+    ledger.say("a1", 1, "down")
+    ledger.say("a2", 1, "down")  # of no answer that stands here
+    assert (ledger.said("a1", 1), ledger.said("a1", 2), ledger.said("a2", 1)) == ("down", "up", None)
+    ledger.say("a1", 1, None)
+    assert ledger.said("a1", 1) is None
+    ledger.forget(2)
+    assert ledger.said("a1", 2) is None
+    ledger.say("a1", 2, "down")
+    ledger.drop("a1")
+    ledger.posted(POSTED)
+    assert ledger.said("a1", 2) is None
+
+
+def test_the_quotes_of_a_post_may_move_without_anything_else_of_it(ledger: Ledger) -> None:
+    ledger.posted(POSTED)
+    ledger.say("a1", 2, "up")
+    moved = replace(QUOTE, document="d9", address="new.md")
+    ledger.cites("a1", [moved])
+    assert ledger.post("a1") == replace(POSTED, cited=(moved,))
+    assert ledger.said("a1", 2) == "up"
+
+
 def test_a_post_is_found_by_answer_and_by_message(ledger: Ledger) -> None:
     ledger.posted(POSTED)
     assert ledger.post("a1") == ledger.post_of_message(20) == POSTED

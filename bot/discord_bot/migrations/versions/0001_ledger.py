@@ -1,4 +1,4 @@
-"""What is under way on Discord, what was posted there with which citations, and whose conversation a thread is."""
+"""What is under way on Discord, what was posted there with which citations and what was said of it, and whose a thread is."""
 
 from alembic import op
 
@@ -7,6 +7,12 @@ down_revision = None
 
 
 def upgrade() -> None:
+    _questions()
+    _answers()
+    _conversations()
+
+
+def _questions() -> None:
     op.execute(
         """
         CREATE TABLE waiting (
@@ -23,6 +29,9 @@ def upgrade() -> None:
         """
     )
     op.execute("CREATE TABLE taken (event INTEGER PRIMARY KEY, taken_at TEXT NOT NULL)")
+
+
+def _answers() -> None:
     op.execute(
         """
         CREATE TABLE posts (
@@ -56,6 +65,19 @@ def upgrade() -> None:
         )
         """
     )
+    op.execute(
+        """
+        CREATE TABLE said (
+            answer TEXT NOT NULL REFERENCES posts (answer) ON DELETE CASCADE,
+            person INTEGER NOT NULL,
+            verdict TEXT NOT NULL,           -- "up" or "down"
+            PRIMARY KEY (answer, person)
+        )
+        """
+    )
+
+
+def _conversations() -> None:
     op.execute("CREATE TABLE threads (thread INTEGER PRIMARY KEY, asker INTEGER NOT NULL, begun_at TEXT NOT NULL)")
     op.execute(
         """
