@@ -23,8 +23,8 @@ def quotes(cited: Sequence[Reread], words: Words) -> list[str]:
 def block(text: str, *, longest: int = LONGEST) -> str:
     """Text as a block quote, every mark shown as it is written, cut if it is long."""
     cut = text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
-    lines = [line.rstrip() for line in literal(cut.replace("```", "'''")).strip().splitlines() if line.strip()]
-    return "\n".join(f"> {line}" for line in lines)
+    # line by line, so that no code block is begun: it would reach over the end of the quote
+    return "\n".join(f"> {literal(line.rstrip())}" for line in cut.splitlines() if line.strip())
 
 
 def _one(one: Reread, words: Words) -> str:

@@ -62,7 +62,8 @@ class Reading(commands.Cog):
                 return
             reached = self._desk.limits.wait(interaction.user.id, interaction.channel_id or 0)
             if reached is not None:
-                await tell(interaction, [said.wait(reached[1])])
+                wait = said.wait if reached[0] == "person" else said.channel_wait
+                await tell(interaction, [wait(reached[1])])
                 return
             if source and source not in await source_names(self._client, self._desk, interaction):
                 await tell(interaction, [said.not_a_source(source)])

@@ -6,6 +6,7 @@ Knows no documents: whether an answer is touched, and what the answer is now, th
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -38,6 +39,7 @@ _log = structlog.get_logger(__name__)
 
 EVERY_S = 15.0
 """Between two looks at whether an ingest has ended."""
+_END_S = 10.0
 LONGEST_WAIT_S = 600.0
 """Between two tries to make a correction that failed, at most."""
 
@@ -50,6 +52,8 @@ class Recalling(commands.Cog):
     def __init__(self, client: KuraDiscord, desk: Desk) -> None:
         self._client = client
         self._desk = desk
+        self._threads: dict[int, discord.Thread] = {}
+        """Those that are folded away: Discord tells nobody of them who does not ask."""
         self._task: asyncio.Task[None] | None = None
 
     async def cog_load(self) -> None:
@@ -90,18 +94,20 @@ class Recalling(commands.Cog):
         return whole
 
     async def _look_at(self, post: Post, rereading: Rereading) -> None:
+        public = post.guild is not None and not post.private
         try:
-            channel = await self._place(post)
+            channel = await self._channel(post) if public else None
         except discord.NotFound:
             await self._desk.bridge.run(lambda: self._desk.ledger.drop(post.answer))
-            return
-        if channel is None:
             return
         principal = await self._principal(post, channel)
         touched = None if principal is None else await rereading.touched(post, principal=principal)
         if principal is None or touched is None:
             return
-        if await self._is_gone(post, channel):
+        place = channel if public else await self._direct_channel(post)
+        if place is None:
+            return
+        if await self._is_gone(post, place):
             await self._desk.bridge.run(lambda: self._desk.ledger.drop(post.answer))
             return
         answer = await self._ask(post, principal)
@@ -109,36 +115,38 @@ class Recalling(commands.Cog):
         if moved is not None:
             await self._desk.bridge.run(lambda: self._desk.ledger.cites(post.answer, moved))
         elif await self._desk.bridge.run(lambda: self._desk.ledger.recalled(post.answer)):
-            await self._correct(post, answer, touched, channel)
+            await _to_its_end(self._correct(post, answer, touched, place))
 
-    async def _place(self, post: Post) -> discord.abc.Messageable | None:
-        """Where a correction goes. None: nowhere. Raises NotFound if it is gone."""
-        if post.guild is None or post.private:
-            try:
-                user = await patiently(lambda: self._client.fetch_user(post.asker))
-                return await patiently(user.create_dm)
-            except discord.HTTPException as error:
-                if isinstance(error, _REFUSED) or error.status == 400:  # nobody whom Kura may write to
-                    return None
-                raise
-        channel = self._client.get_channel(post.channel)
+    async def _channel(self, post: Post) -> discord.abc.Messageable | None:
+        """Where a public answer stands. None: Kura answers nobody there any more. Raises NotFound if it is gone."""
+        channel = self._client.get_channel(post.channel) or self._threads.get(post.channel)
         if channel is None:
             try:
                 channel = await patiently(lambda: self._client.fetch_channel(post.channel))
             except discord.Forbidden:
                 return None
-        if self._desk.refusal(post.guild, channel, words(post.locale)) or not isinstance(
-            channel, discord.abc.Messageable
-        ):
-            return None
-        return channel
+            if isinstance(channel, discord.Thread):
+                self._threads[post.channel] = channel
+        refused = self._desk.refusal(post.guild, channel, words(post.locale))
+        return channel if isinstance(channel, discord.abc.Messageable) and not refused else None
 
-    async def _principal(self, post: Post, channel: discord.abc.Messageable) -> Principal | None:
-        """Whom the answer is for now. None: nobody, the asker has left."""
+    async def _direct_channel(self, post: Post) -> discord.abc.Messageable | None:
+        """The one between Kura and an asker. None: there can be none."""
+        try:
+            user = await patiently(lambda: self._client.fetch_user(post.asker))
+            return await patiently(user.create_dm)
+        except discord.HTTPException as error:
+            if isinstance(error, _REFUSED) or error.status == 400:
+                return None
+            raise
+
+    async def _principal(self, post: Post, channel: discord.abc.Messageable | None) -> Principal | None:
+        """Whom the answer is for now: everybody who reads the channel, or its asker. None: nobody any more."""
         if post.guild is not None and not post.private:
+            if channel is None:
+                return None
             return discord_principal(post.asker, common_groups(channel, self._desk.settings))
-        asker = discord.Object(post.asker)
-        found = await self._desk.principal(self._client, asker, None, alone=True)
+        found = await self._desk.principal(self._client, discord.Object(post.asker), None, alone=True)
         return None if found is None else found[0]
 
     async def _is_gone(self, post: Post, channel: discord.abc.Messageable) -> bool:
@@ -191,6 +199,16 @@ class Recalling(commands.Cog):
         )
         await self._desk.bridge.run(lambda: self._desk.ledger.posted(new))
         _log.info("An answer was corrected: its sources have changed.", answer_id=post.answer, by=answer.trace_id)
+
+
+async def _to_its_end(correcting: Coroutine[None, None, None]) -> None:
+    """A correction that was begun is not cut short: it would stand there by half, and never come again."""
+    task = asyncio.create_task(correcting)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task], timeout=_END_S)
+        raise
 
 
 def _led(lead: str, pieces: list[str]) -> list[str]:
