@@ -12,7 +12,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.discord_bot.cogs.asking import LONGEST_CHOICE, MOST_CHOICES, source_names
+from bot.discord_bot.cogs.asking import source_choices
 from bot.discord_bot.desk import Desk
 from bot.discord_bot.escaping import without_code
 from bot.discord_bot.pressing import explained, tell
@@ -76,9 +76,7 @@ class Administration(commands.Cog):
     async def _sources(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
         if not self._desk.is_admin(interaction.user):
             return []
-        names = await source_names(self._client, self._desk, interaction)
-        fitting = [name for name in names if typed.casefold() in name.casefold() and len(name) <= LONGEST_CHOICE]
-        return [app_commands.Choice(name=name, value=name) for name in fitting[:MOST_CHOICES]]
+        return await source_choices(self._client, self._desk, interaction, typed)
 
     @app_commands.command(name="stats", description="What was asked on Discord, and what was said of the answers")
     @app_commands.describe(days="Of how many days")

@@ -76,9 +76,7 @@ class Asking(commands.Cog):
 
     @ask.autocomplete("source")
     async def _sources(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        names = await source_names(self._client, self._desk, interaction)
-        fitting = [name for name in names if typed.casefold() in name.casefold() and len(name) <= LONGEST_CHOICE]
-        return [app_commands.Choice(name=name, value=name) for name in fitting[:MOST_CHOICES]]
+        return await source_choices(self._client, self._desk, interaction, typed)
 
     async def _about_message(self, interaction: Interaction, message: discord.Message) -> None:
         said = words(str(interaction.locale))
@@ -284,3 +282,12 @@ async def source_names(client: discord.Client, desk: Desk, interaction: Interact
         return []
     who = await desk.principal(client, interaction.user, interaction.channel, alone=True)
     return [] if who is None else [one.name for one in await desk.platform.sources(principal=who[0])]
+
+
+async def source_choices(
+    client: discord.Client, desk: Desk, interaction: Interaction, typed: str
+) -> list[app_commands.Choice[str]]:
+    """Sources that whoever types may read and whose names hold what was typed."""
+    names = await source_names(client, desk, interaction)
+    fitting = [name for name in names if typed.casefold() in name.casefold() and len(name) <= LONGEST_CHOICE]
+    return [app_commands.Choice(name=name, value=name) for name in fitting[:MOST_CHOICES]]

@@ -13,7 +13,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.discord_bot.buttons import forget_view
-from bot.discord_bot.cogs.asking import LONGEST_CHOICE, MOST_CHOICES, source_names
+from bot.discord_bot.cogs.asking import source_choices, source_names
 from bot.discord_bot.desk import Desk
 from bot.discord_bot.pressing import explained, tell
 from bot.discord_bot.quotes import block
@@ -75,9 +75,7 @@ class Reading(commands.Cog):
 
     @search.autocomplete("source")
     async def _sources(self, interaction: Interaction, typed: str) -> list[app_commands.Choice[str]]:
-        names = await source_names(self._client, self._desk, interaction)
-        fitting = [name for name in names if typed.casefold() in name.casefold() and len(name) <= LONGEST_CHOICE]
-        return [app_commands.Choice(name=name, value=name) for name in fitting[:MOST_CHOICES]]
+        return await source_choices(self._client, self._desk, interaction, typed)
 
     @app_commands.command(name="sources", description="What Kura reads, as far as you may")
     async def sources(self, interaction: Interaction) -> None:

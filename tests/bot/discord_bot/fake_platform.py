@@ -1,15 +1,15 @@
-"""A whole platform behind the port, made of dictionaries, and Kura on the stand-in with it."""
+"""A platform whose documents only some may read, and which fails on demand; and Kura on the stand-in with it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bot.answers import Answer, Delta, Done, Event, Question, Refused, Searching
+from bot.answers import Answer
 from bot.bridge import Bridge
 from bot.discord_bot.desk import Desk
 from bot.discord_bot.ledger import Ledger
@@ -22,7 +22,7 @@ from retrieval.access import Principal
 from retrieval.documents import Hit
 from retrieval.errors import NotFound
 from retrieval.filters import Filters
-from tests.bot.discord_bot.fakes import answer
+from tests.bot.discord_bot.fakes import ScriptedPlatform, answer
 from tests.bot.discord_bot.standin.server import StandIn
 from tests.bot.discord_bot.standin.state import PATIENCE_S
 from tests.bot.discord_bot.standin.world import GUILD_ID
@@ -38,108 +38,84 @@ class Text:
     groups: frozenset[str] = frozenset({"all"})
 
 
-@dataclass
-class FakePlatform:
-    """Gives every question `answers` (an id of its own each time), or raises it. What may be read, `documents` say."""
+class FakePlatform(ScriptedPlatform):
+    """What is in `documents` may be read by their groups; all but answers can fail, and a job goes on as it is told to."""
 
-    answers: Answer | Exception = field(default_factory=answer)
-    documents: dict[str, Text] = field(default_factory=dict)
-    hits: list[Hit] = field(default_factory=list)
-    views: list[SourceView] = field(default_factory=list)
-    figures: Statistics = field(default_factory=lambda: Statistics(30, 0, 0, 0, 0, 0))
-    jobs: list[JobView | Exception] = field(default_factory=list)
-    """What is told of a job, one after the other; the first at its start."""
-    ingest: str = "first"
-    forgets: int = 3
-    fault: Exception | None = None
-    """What everything but `ask` raises."""
-    questions: list[Question] = field(default_factory=list)
-    searches: list[tuple[str, Principal, Filters]] = field(default_factory=list)
-    feedback: dict[tuple[str, str], Feedback] = field(default_factory=dict)
-    gone: set[str] = field(default_factory=set)
-    """Answers of which nothing can be said."""
-    forgotten: list[Principal] = field(default_factory=list)
-    reingested: list[tuple[str, Principal]] = field(default_factory=list)
-    looked: int = 0
-    """How often it was asked whether an ingest has ended."""
-    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
-
-    def __post_init__(self) -> None:
-        self.may_answer.set()
-
-    async def ask(self, question: Question) -> AsyncGenerator[Event, None]:
-        self.questions.append(question)
-        yield Searching(question.text)
-        await self.may_answer.wait()
-        if isinstance(self.answers, Exception):
-            raise self.answers
-        made = replace(self.answers, trace_id=f"t{len(self.questions)}", question=question.text)
-        yield Delta(made.text)
-        yield Refused(made) if made.refused else Done(made)
+    def __init__(
+        self,
+        answers: Answer | Exception | None = None,
+        *,
+        documents: dict[str, Text] | None = None,
+        hits: Sequence[Hit] = (),
+        views: Sequence[SourceView] = (),
+        jobs: Sequence[JobView | Exception] = (),
+        fault: Exception | None = None,
+    ) -> None:
+        super().__init__(answers or answer())
+        self.texts = documents or {}
+        self.hits = list(hits)
+        self.source_views = list(views)
+        self.told_of_job = list(jobs)
+        self.figures = Statistics(30, 0, 0, 0, 0, 0)
+        self.fault = fault
+        self.gone: set[str] = set()
+        """Answers of which nothing can be said."""
+        self.filters: list[Filters] = []
+        """Of the searches."""
+        self.looked = 0
+        """How often it was asked whether an ingest has ended."""
 
     async def search(self, text: str, *, principal: Principal, k: int, filters: Filters) -> Sequence[Hit]:
         self._may_fail()
-        self.searches.append((text, principal, filters))
-        return self.hits[:k]
+        self.filters.append(filters)
+        return await super().search(text, principal=principal, k=k, filters=filters)
 
     async def document(self, document_id: str, *, principal: Principal) -> Text:
         self._may_fail()
-        found = self.documents.get(document_id)
+        found = self.texts.get(document_id)
         if found is None or found.groups.isdisjoint(principal.groups):
             raise NotFound("There is no such document.")
         return found
 
-    async def sources(self, *, principal: Principal) -> Sequence[SourceView]:
-        self._may_fail()
-        return self.views
-
     async def put_feedback(self, answer_id: str, feedback: Feedback, *, principal: Principal) -> None:
-        self._may_fail()
-        if answer_id in self.gone:
-            raise NotFound("There is no such answer.")
-        self.feedback[answer_id, principal.id] = feedback
+        self._may_fail(answer_id)
+        await super().put_feedback(answer_id, feedback, principal=principal)
 
     async def remove_feedback(self, answer_id: str, *, principal: Principal) -> None:
-        self._may_fail()
-        if answer_id in self.gone:
-            raise NotFound("There is no such answer.")
-        self.feedback.pop((answer_id, principal.id), None)
+        self._may_fail(answer_id)
+        await super().remove_feedback(answer_id, principal=principal)
 
     async def forget(self, *, principal: Principal) -> int:
         self._may_fail()
-        self.forgotten.append(principal)
-        return self.forgets
+        return await super().forget(principal=principal)
 
     async def statistics(self, days: int) -> Statistics:
-        self._may_fail()
         return replace(self.figures, days=days)
 
     async def status(self) -> Sequence[str]:
-        self._may_fail()
         return ["2 documents in 1 source.", "The model *starter* is loaded."]
 
     async def reingest(self, source: str, *, by: Principal) -> JobView:
         self._may_fail()
-        self.reingested.append((source, by))
-        return self._job()
+        self.reingested.append((source, by.id))
+        return await self.job("")
 
     async def job(self, job_id: str) -> JobView:
-        return self._job()
-
-    async def last_ingest(self) -> str:
-        self.looked += 1
-        self._may_fail()
-        return self.ingest
-
-    def _job(self) -> JobView:
-        told = self.jobs.pop(0)
+        told = self.told_of_job.pop(0)
         if isinstance(told, Exception):
             raise told
         return told
 
-    def _may_fail(self) -> None:
+    async def last_ingest(self) -> str:
+        self.looked += 1
+        self._may_fail()
+        return self.ingest_mark
+
+    def _may_fail(self, answer_id: str = "") -> None:
         if self.fault is not None:
             raise self.fault
+        if answer_id in self.gone:
+            raise NotFound("There is no such answer.")
 
 
 def a_source(name: str = "handbook") -> SourceView:

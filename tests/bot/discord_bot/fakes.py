@@ -69,7 +69,7 @@ class ScriptedPlatform:
     """Gives every question the same answer, or raises the same error, once `may_answer` is set."""
 
     def __init__(self, answers: Answer | Exception) -> None:
-        self._answers = answers
+        self.answers = answers
         self._number = count(1)
         self.questions: list[Question] = []
         self.given_up = 0
@@ -102,9 +102,9 @@ class ScriptedPlatform:
             for step in self.steps:
                 yield step
             await self.may_answer.wait()
-            if isinstance(self._answers, Exception):
-                raise self._answers
-            made = replace(self._answers, trace_id=f"{self._answers.trace_id}-{next(self._number)}")
+            if isinstance(self.answers, Exception):
+                raise self.answers
+            made = replace(self.answers, trace_id=f"{self.answers.trace_id}-{next(self._number)}")
             yield Delta(made.text)
             yield Refused(made) if made.refused else Done(made)
         except (asyncio.CancelledError, GeneratorExit):

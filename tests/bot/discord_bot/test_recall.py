@@ -49,7 +49,7 @@ async def test_one_sweep_reads_a_document_once_for_a_quote_and_groups() -> None:
     platform = FakePlatform(documents=dict(BOTH))
     rereading = Rereading(platform)
     assert await rereading.touched(POST, principal=WHO) is None
-    platform.documents.clear()
+    platform.texts.clear()
     assert await rereading.touched(replace(POST, answer="t2"), principal=WHO) is None
     assert await rereading.touched(POST, principal=discord_principal(1, ["hr"])) == Touched(())
 

@@ -22,7 +22,7 @@ HOTELS = Text("Travel policy", "handbook/travel.md", "Hotels\n\nA night costs at
 async def an_answer(stand_in: StandIn, desk: Desk) -> Json:
     """A public answer with its buttons, once it is noted."""
     asked = await stand_in.ask("How much may a hotel cost?")
-    await until(lambda: desk.ledger.post("t1"))
+    await until(lambda: desk.ledger.post("t1-1"))
     return asked.messages[-1]
 
 
@@ -39,11 +39,11 @@ async def test_a_thumb_is_noted_once_and_taken_back_when_pressed_again(stand_in:
     async with on_discord(stand_in, desk):
         on = await an_answer(stand_in, desk)
         assert "noted as helpful" in await said(stand_in, on, "kura:up:")
-        assert platform.feedback == {("t1", ME): Feedback("up")}
+        assert platform.feedback == {("t1-1", ME): Feedback("up")}
         assert "記録しました" in await said(stand_in, on, "kura:up:", user_id=OTHER_ASKER_ID, locale="ja")
-        assert platform.feedback.keys() == {("t1", ME), ("t1", OTHER)}
+        assert platform.feedback.keys() == {("t1-1", ME), ("t1-1", OTHER)}
         assert "taken back" in await said(stand_in, on, "kura:up:")
-        assert platform.feedback.keys() == {("t1", OTHER)}
+        assert platform.feedback.keys() == {("t1-1", OTHER)}
 
 
 async def test_a_thumb_down_asks_what_was_wrong_and_replaces_what_was_said(stand_in: StandIn, tmp_path: Path) -> None:
@@ -54,12 +54,12 @@ async def test_a_thumb_down_asks_what_was_wrong_and_replaces_what_was_said(stand
         await said(stand_in, on, "kura:up:")
         pressed = await stand_in.click(on, "kura:down:")
         await stand_in.until(lambda: pressed.modal)
-        assert platform.feedback == {("t1", ME): Feedback("up")}  # nothing is said until the form is sent
+        assert platform.feedback == {("t1-1", ME): Feedback("up")}  # nothing is said until the form is sent
         sent = await stand_in.submit(pressed, {"wrong": " the year ", "right": "200 EUR"})
         await stand_in.until(lambda: sent.contents)
         assert sent.ephemeral
         assert "replaced" in sent.contents[0]
-        assert platform.feedback == {("t1", ME): Feedback("down", "the year", "200 EUR")}
+        assert platform.feedback == {("t1-1", ME): Feedback("down", "the year", "200 EUR")}
         assert "taken back" in await said(stand_in, on, "kura:down:")
         assert platform.feedback == {}
 
@@ -72,7 +72,7 @@ async def test_both_fields_of_the_form_may_stay_empty(stand_in: StandIn, tmp_pat
         await stand_in.until(lambda: pressed.modal)
         sent = await stand_in.submit(pressed, {})
         await stand_in.until(lambda: sent.contents)
-    assert platform.feedback == {("t1", ME): Feedback("down")}
+    assert platform.feedback == {("t1-1", ME): Feedback("down")}
     assert "ありがとうございます" in sent.contents[0]
 
 
@@ -90,7 +90,7 @@ async def test_buttons_and_an_open_form_survive_a_restart(stand_in: StandIn, tmp
         await stand_in.until(lambda: sent.contents)
         assert "A night costs at most 180 EUR." in await said(stand_in, on, "kura:sources:")
         assert "taken back" in await said(stand_in, on, "kura:up:")
-    assert platform.feedback == {("t1", OTHER): Feedback("down", "all of it")}
+    assert platform.feedback == {("t1-1", OTHER): Feedback("down", "all of it")}
 
 
 async def test_reactions_count_as_thumbs_whoever_makes_them(stand_in: StandIn, tmp_path: Path) -> None:
@@ -102,13 +102,13 @@ async def test_reactions_count_as_thumbs_whoever_makes_them(stand_in: StandIn, t
         await stand_in.react(message, "👍")
         await stand_in.react(message, "👎🏽", user_id=OTHER_ASKER_ID)
         await until(lambda: len(platform.feedback) == 2)
-        assert platform.feedback == {("t1", ME): Feedback("up"), ("t1", OTHER): Feedback("down")}
+        assert platform.feedback == {("t1-1", ME): Feedback("up"), ("t1-1", OTHER): Feedback("down")}
         await stand_in.react(message, "👎")  # another thumb, then the first is taken away: the later one counts
-        await until(lambda: platform.feedback["t1", ME] == Feedback("down"))
+        await until(lambda: platform.feedback["t1-1", ME] == Feedback("down"))
         await stand_in.unreact(message, "👍")
         await stand_in.unreact(message, "👎🏽", user_id=OTHER_ASKER_ID)
         await until(lambda: len(platform.feedback) == 1)
-    assert platform.feedback == {("t1", ME): Feedback("down")}
+    assert platform.feedback == {("t1-1", ME): Feedback("down")}
 
 
 async def test_a_reaction_in_a_direct_channel_counts_and_the_bots_own_does_not(
@@ -118,12 +118,12 @@ async def test_a_reaction_in_a_direct_channel_counts_and_the_bots_own_does_not(
     desk = a_desk(platform, tmp_path)
     async with on_discord(stand_in, desk):
         await stand_in.say("How much may a hotel cost?", channel_id=DIRECT_CHANNEL_ID)
-        await until(lambda: desk.ledger.post("t1"))
+        await until(lambda: desk.ledger.post("t1-1"))
         message = int(stand_in.answers(DIRECT_CHANNEL_ID)[-1]["id"])
         await stand_in.react(message, "👎", user_id=BOT_ID)
         await stand_in.react(message, "👍")
         await until(lambda: platform.feedback)
-    assert platform.feedback == {("t1", ME): Feedback("up")}
+    assert platform.feedback == {("t1-1", ME): Feedback("up")}
 
 
 async def test_feedback_comes_with_the_groups_of_whoever_gives_it(stand_in: StandIn, tmp_path: Path) -> None:
@@ -156,9 +156,9 @@ async def test_what_is_not_kept_any_more_is_said_to_be_gone(stand_in: StandIn, t
     desk = a_desk(platform, tmp_path)
     async with on_discord(stand_in, desk):
         on = await an_answer(stand_in, desk)
-        platform.gone.add("t1")
+        platform.gone.add("t1-1")
         assert "not kept" in await said(stand_in, on, "kura:up:")
-        desk.ledger.drop("t1")
+        desk.ledger.drop("t1-1")
         assert "not kept any more" in await said(stand_in, on, "kura:sources:")
 
 

@@ -34,9 +34,9 @@ def a_platform() -> FakePlatform:
 
 
 def ingested(platform: FakePlatform, now: Answer | Exception, *documents: Text) -> None:
-    platform.documents = {f"d{n}": one for n, one in enumerate(documents, 1)}
+    platform.texts = {f"d{n}": one for n, one in enumerate(documents, 1)}
     platform.answers = now
-    platform.ingest += "+"
+    platform.ingest_mark += "+"
 
 
 async def looked(platform: FakePlatform, times: int = 3) -> None:
@@ -49,7 +49,7 @@ def corrections(stand_in: StandIn, channel: int = CHANNEL_ID) -> list[Json]:
     return [m for m in stand_in.answers(channel) if m["content"].startswith("🔁")]
 
 
-async def noted(desk: Desk, answer_id: str = "t1") -> None:
+async def noted(desk: Desk, answer_id: str = "t1-1") -> None:
     """Wait until an answer stands there and nothing is under way."""
     await until(lambda: desk.ledger.post(answer_id) and not desk.ledger.waiting())
 
@@ -68,8 +68,8 @@ async def test_an_answer_is_corrected_once_where_it_stands(stand_in: StandIn, tm
         assert "The source of this answer changed:** “Travel policy”" in correction["content"]
         assert "200 EUR" in correction["content"]
         assert correction["message_reference"]["message_id"] == asked.messages[-1]["id"]
-        await noted(desk, "t2")
-        platform.ingest += "+"
+        await noted(desk, "t1-2")
+        platform.ingest_mark += "+"
         await looked(platform)
     assert [question.text for question in platform.questions] == ["How much may a hotel cost?"] * 2
     assert platform.questions[1].shared
@@ -88,7 +88,7 @@ async def test_a_correction_is_found_after_a_restart_and_not_repeated_by_one(sta
     for _ in range(2):
         desk = a_desk(platform, tmp_path, SETTINGS)
         async with on_discord(stand_in, desk):
-            await noted(desk, "t2")
+            await noted(desk, "t1-2")
             await looked(platform)
     assert len(corrections(stand_in)) == 1
 
@@ -115,8 +115,8 @@ async def test_a_document_that_only_moved_is_not_told_of(stand_in: StandIn, tmp_
         await noted(desk)
         moved = answer(citations=(replace(HOTELS, document_id="d2", address="new/travel.md"),))
         ingested(platform, moved, replace(BEFORE, text="gone"), BEFORE)
-        await until(lambda: (post := desk.ledger.post("t1")) and post.cited[0].address == "new/travel.md")
-        platform.ingest += "+"
+        await until(lambda: (post := desk.ledger.post("t1-1")) and post.cited[0].address == "new/travel.md")
+        platform.ingest_mark += "+"
         await looked(platform)
     assert len(platform.questions) == 2
     assert corrections(stand_in) == []
@@ -143,13 +143,13 @@ async def test_a_deleted_answer_or_channel_is_not_corrected(stand_in: StandIn, t
     async with on_discord(stand_in, desk):
         await stand_in.add_channel(elsewhere)
         asked = await stand_in.ask("Hotel?")
-        await noted(desk, "t1")
+        await noted(desk, "t1-1")
         await stand_in.ask("Hotel?", channel_id=elsewhere)
-        await noted(desk, "t2")
+        await noted(desk, "t1-2")
         await stand_in.delete_message(int(asked.messages[-1]["id"]))
         await stand_in.delete_channel(elsewhere)
         ingested(platform, NOW, AFTER)
-        await until(lambda: desk.ledger.post("t1") is desk.ledger.post("t2") is None)
+        await until(lambda: desk.ledger.post("t1-1") is desk.ledger.post("t1-2") is None)
     assert len(platform.questions) == 2
 
 
