@@ -21,6 +21,7 @@ from bot.discord_bot.cogs.recalling import Recalling
 from bot.discord_bot.desk import Desk
 from bot.discord_bot.replies import NOBODY
 from bot.discord_bot.resuming import resume
+from bot.discord_bot.translating import JapaneseCommands
 from bot.discord_bot.words import words
 
 _log = structlog.get_logger(__name__)
@@ -66,6 +67,7 @@ class KuraDiscord(commands.Bot):
         await self.add_cog(Asking(self, self.desk, self.answerer))
         for cog in (Saying, Reading, Administration, Recalling):
             await self.add_cog(cog(self, self.desk))
+        await self.tree.set_translator(JapaneseCommands())
         await self.tree.sync()
 
     def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:

@@ -150,3 +150,13 @@ async def test_whoever_has_left_is_forgotten_too_and_a_fault_is_told(stand_in: S
         platform.fault = None
         await stand_in.click(asked.messages[0], "kura:forget:")
         await stand_in.until(lambda: asked.messages[0]["content"] == "2 answers deleted.")
+
+
+async def test_what_commands_do_is_told_in_japanese_too(stand_in: StandIn, tmp_path: Path) -> None:
+    async with on_discord(stand_in, a_desk(FakePlatform(), tmp_path)):
+        told = [one for command in stand_in.state.commands for one in (command, *command.get("options", []))]
+    assert len(told) > 12
+    for one in told:
+        spoken = one.get("description_localizations") or one.get("name_localizations")
+        assert spoken, one["name"]
+        assert any("\u3040" <= letter <= "\u30ff" for letter in spoken["ja"])
