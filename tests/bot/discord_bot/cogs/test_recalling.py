@@ -192,3 +192,36 @@ async def test_nothing_is_looked_at_when_recall_is_off(stand_in: StandIn, tmp_pa
         await stand_in.ask("Hotel?")
         await noted(desk)
     assert platform.looked == 0
+
+
+async def test_a_thread_that_was_folded_away_gets_its_correction(stand_in: StandIn, tmp_path: Path) -> None:
+    platform = a_platform()
+    desk = a_desk(platform, tmp_path, SETTINGS)
+    async with on_discord(stand_in, desk):
+        await stand_in.mention("How much may a hotel cost?")
+        await noted(desk)
+    [thread] = stand_in.threads()
+    thread.archived = True
+    ingested(platform, NOW, AFTER)
+    desk = a_desk(platform, tmp_path, SETTINGS)
+    async with on_discord(stand_in, desk):
+        await stand_in.until(lambda: corrections(stand_in, thread.id))
+        await noted(desk, "t1-2")
+        platform.ingest_mark += "+"
+        await looked(platform)
+    assert len(corrections(stand_in, thread.id)) == 1
+    asked_for = [call for call in stand_in.state.calls if (call.method, call.path) == ("GET", f"/channels/{thread.id}")]
+    assert len(asked_for) == 1
+
+
+async def test_where_kura_may_not_write_nothing_is_tried_again(stand_in: StandIn, tmp_path: Path) -> None:
+    platform = a_platform()
+    desk = a_desk(platform, tmp_path, SETTINGS)
+    async with on_discord(stand_in, desk):
+        await stand_in.ask("Hotel?")
+        await noted(desk)
+        stand_in.fail("POST", rf"/channels/{CHANNEL_ID}/messages$", 403, times=9, code=50013)
+        ingested(platform, NOW, AFTER)
+        await until(lambda: (post := desk.ledger.post("t1-1")) and post.recalled)
+        await looked(platform)
+    assert len(platform.questions) == 2
