@@ -18,14 +18,15 @@ import structlog
 
 from bot.answers import Answer, Delta, Done, Question, Queued, Refused, Searching
 from bot.discord_bot.desk import Desk
-from bot.discord_bot.ledger import Cited, Post, Waiting
+from bot.discord_bot.ledger import Post, Waiting
 from bot.discord_bot.progress import Progress
+from bot.discord_bot.recall import cited_by
 from bot.discord_bot.rendering import Rendered, render, render_partial, render_sentence
 from bot.discord_bot.replies import Reply, View
 from bot.discord_bot.words import Words, words
 from bot.errors import BotError, explain
 from retrieval.access import Principal
-from retrieval.filters import NO_FILTERS, Filters
+from retrieval.filters import NO_FILTERS, Filters, read_filters
 from retrieval.language import language
 
 _log = structlog.get_logger(__name__)
@@ -233,12 +234,14 @@ class Answerer:
             guild=asked.guild,
             channel=channel or asked.channel,
             message=message,
-            question=query or answer.question,
+            question=_standing_alone(asked, query or answer.question),
             locale=asked.locale,
             private=asked.private,
             posted_at=datetime.now(UTC),
-            cited=tuple(
-                Cited(one.n, one.document_id, one.title, one.address, one.heading, one.line, one.page, one.quote)
-                for one in answer.citations
-            ),
+            cited=cited_by(answer),
         )
+
+
+def _standing_alone(asked: Asked, query: str) -> str:
+    """What is asked again for the same answer: what was searched for, and in which documents."""
+    return f"{read_filters(query)[0]} {asked.filters & read_filters(asked.text)[1]}".strip()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ import discord
 
 from bot.bridge import Bridge
 from bot.discord_bot.audience import common_groups, groups_of
-from bot.discord_bot.ledger import Ledger
+from bot.discord_bot.ledger import Ledger, Post
 from bot.discord_bot.limits import Limits
 from bot.discord_bot.patience import patiently
 from bot.discord_bot.ports import Platform
@@ -19,6 +20,8 @@ from bot.identity import discord_principal
 from bot.settings_discord import DiscordSettings
 from retrieval.access import Principal
 
+NOTED_TIMES, NOTED_WAIT_S = 5, 0.2
+"""How often it is looked for an answer that is not noted, with waits between: a second, of the three that a press may take."""
 MEMBERS_KEPT_S = 60.0
 """How long it is believed who is a member, and with which roles, of somebody who writes directly."""
 
@@ -76,6 +79,15 @@ class Desk:
             return discord_principal(person.id, own), False
         common = common_groups(channel, self.settings) & own
         return discord_principal(person.id, common), own > common
+
+    async def post(self, answer: str) -> Post | None:
+        """Where an answer stands. Its buttons may be pressed a moment before that is noted."""
+        for _ in range(NOTED_TIMES):
+            found = await self.bridge.run(lambda: self.ledger.post(answer))
+            if found is not None:
+                return found
+            await asyncio.sleep(NOTED_WAIT_S)
+        return None
 
     async def _groups_anywhere(self, client: discord.Client, person: int) -> frozenset[str] | None:
         found: frozenset[str] | None = None

@@ -228,7 +228,7 @@ class Asking(commands.Cog):
     async def fuller(self, interaction: Interaction, answer: str) -> None:
         """The asker of a public answer wants all that they may read, for themselves."""
         said = words(str(interaction.locale))
-        post = await self._desk.bridge.run(lambda: self._desk.ledger.post(answer))
+        post = await self._desk.post(answer)
         if post is None or post.asker != interaction.user.id:
             why = said.answer_gone if post is None else said.asker_only
             await interaction.response.send_message(why, ephemeral=True, allowed_mentions=NOBODY)

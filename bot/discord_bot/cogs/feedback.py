@@ -103,7 +103,7 @@ class Saying(commands.Cog):
         """The quotes of an answer, as far as whoever presses may read their documents now."""
         said = words(str(interaction.locale))
         await interaction.response.defer(ephemeral=True, thinking=True)
-        post = await self._desk.bridge.run(lambda: self._desk.ledger.post(answer))
+        post = await self._desk.post(answer)
         if post is None:
             await tell(interaction, [said.answer_gone])
             return

@@ -225,3 +225,14 @@ async def test_where_kura_may_not_write_nothing_is_tried_again(stand_in: StandIn
         await until(lambda: (post := desk.ledger.post("t1-1")) and post.recalled)
         await looked(platform)
     assert len(platform.questions) == 2
+
+
+async def test_an_answer_from_one_source_is_made_from_that_source_again(stand_in: StandIn, tmp_path: Path) -> None:
+    platform = a_platform()
+    desk = a_desk(platform, tmp_path, SETTINGS)
+    async with on_discord(stand_in, desk):
+        await stand_in.ask("Hotel? lang:en", source="People team")
+        await noted(desk)
+        ingested(platform, NOW, AFTER)
+        await stand_in.until(lambda: corrections(stand_in))
+    assert platform.questions[1].text == 'Hotel? source:"People team" lang:en'
