@@ -113,9 +113,14 @@ class StandIn(People):
         retry_after_s: float = 0.01,
         carried_out: bool = False,
         code: int = 0,
+        each: int = 0,
     ) -> None:
-        """Answer the next requests whose path matches `path` with `status`, carried out or not. Any method: "*"."""
-        self.state.faults.append(Fault(method, re.compile(path), status, times, retry_after_s, carried_out, code))
+        """Answer the next requests whose path matches `path` with `status`, carried out or not. Any method: "*".
+
+        `each` is how often one method and path is hit at most; 0: as often as it comes.
+        """
+        fault = Fault(method, re.compile(path), status, times, retry_after_s, carried_out, code, each)
+        self.state.faults.append(fault)
 
     def cut(self, method: str, path: str, *, times: int = 1, carried_out: bool = False) -> None:
         """Reset the connection of the next requests instead of answering them."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -88,6 +89,9 @@ class Fault:
     retry_after_s: float
     carried_out: bool
     code: int = 0
+    each: int = 0
+    """How often it may hit one method and path; 0: any number."""
+    hit: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass(slots=True)
@@ -146,8 +150,10 @@ class State:
 
     def fault_for(self, method: str, path: str) -> Fault | None:
         for fault in self.faults:
-            if fault.times and fault.method in (method, "*") and fault.path.search(path):
+            spared = fault.each and fault.hit[f"{method} {path}"] >= fault.each
+            if fault.times and not spared and fault.method in (method, "*") and fault.path.search(path):
                 fault.times -= 1
+                fault.hit[f"{method} {path}"] += 1
                 return fault
         return None
 
