@@ -101,7 +101,8 @@ class Answerer:
                 channel_id=asked.channel,
                 reason=f"{type(error).__name__}: {error}",
             )
-            await self._desk.bridge.run(lambda: self._desk.ledger.done(asked.event))
+            if not self._closing:  # else it waits for the next run
+                await self._desk.bridge.run(lambda: self._desk.ledger.done(asked.event))
         except asyncio.CancelledError:
             if not task.cancelled():
                 task.cancel()

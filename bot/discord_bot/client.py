@@ -19,6 +19,7 @@ from bot.discord_bot.cogs.feedback import Saying
 from bot.discord_bot.cogs.reading import Reading
 from bot.discord_bot.cogs.recalling import Recalling
 from bot.discord_bot.desk import Desk
+from bot.discord_bot.ledger import Waiting
 from bot.discord_bot.replies import NOBODY
 from bot.discord_bot.resuming import resume
 from bot.discord_bot.translating import JapaneseCommands
@@ -60,10 +61,13 @@ class KuraDiscord(commands.Bot):
         self.was_connected = False
         self.read_threads = read_threads
         self.answerer = Answerer(desk, Buttons(stop_view, answer_view))
+        self._left: list[Waiting] = []
         self._resumed = False
         self._resuming: asyncio.Task[None] | None = None
 
     async def setup_hook(self) -> None:
+        # before there is a connection: whatever is taken up from here on is this run's own
+        self._left = await self.desk.bridge.run(self.desk.ledger.waiting)
         await self.add_cog(Asking(self, self.desk, self.answerer))
         for cog in (Saying, Reading, Administration, Recalling):
             await self.add_cog(cog(self, self.desk))
@@ -84,7 +88,7 @@ class KuraDiscord(commands.Bot):
             await self._stay_or_leave(guild)
         if not self._resumed:  # it comes again whenever Discord has forgotten the session
             self._resumed = True
-            self._resuming = asyncio.create_task(resume(self, self.desk, self.answerer))
+            self._resuming = asyncio.create_task(resume(self._left, self, self.desk, self.answerer))
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         await self._stay_or_leave(guild)

@@ -22,6 +22,8 @@ NOBODY = discord.AllowedMentions.none()
 """Whom a message of ours may notify."""
 TOKEN_S = 14 * 60.0
 """How long an interaction's answer is edited in its place. Its token is good for 15 minutes."""
+ACKNOWLEDGED = 40060
+"""Discord's code for an interaction that has its first response."""
 TOKEN_GONE = {10062, 10015, 50027}
 """Discord's codes for an interaction that is unknown, a webhook that is, and a token that is no longer good."""
 
@@ -147,14 +149,22 @@ class InteractionReply:
         self._words = words
         self._clock = clock
         self._begun = clock()
+        self._deferred = False
         self._moved: MessageReply | None = None
 
     async def defer(self) -> None:
         """Tell Discord within its three seconds that an answer will come."""
-        await self._interaction.response.defer(thinking=True, ephemeral=self._private)
+        try:
+            await patiently(
+                lambda: self._interaction.response.defer(thinking=True, ephemeral=self._private), first_wait_s=0.2
+            )
+        except discord.HTTPException as error:
+            if error.code != ACKNOWLEDGED:  # then it was heard the first time, and only that was not heard here
+                raise
+        self._deferred = True
 
     async def acknowledge(self, words: Words, view: View | None) -> tuple[int, int]:
-        if not self._interaction.response.is_done():
+        if not self._deferred:
             await self.defer()
         shown = await patiently(
             lambda: self._interaction.edit_original_response(content=words.thinking, view=view, allowed_mentions=NOBODY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,9 +22,8 @@ from bot.errors import explain
 _log = structlog.get_logger(__name__)
 
 
-async def resume(client: discord.Client, desk: Desk, answerer: Answerer) -> None:
-    """Finish what `desk.ledger` says is waiting; each on its own, so that one that cannot be harms no other."""
-    left = await desk.bridge.run(desk.ledger.waiting)
+async def resume(left: Sequence[Waiting], client: discord.Client, desk: Desk, answerer: Answerer) -> None:
+    """Finish what the last run left; each on its own, so that one that cannot be harms no other."""
     if left:
         _log.info("Questions of the last run are taken up again.", questions=len(left))
     await asyncio.gather(*(_finish(one, client, desk, answerer) for one in left))
