@@ -16,6 +16,7 @@ from retrieval.access import Principal
 from retrieval.documents import Hit
 from retrieval.errors import NotFound
 from retrieval.filters import NO_FILTERS, Filters
+from retrieval.passages import SourceView
 
 HOLD: Final = "hold"
 """A step of a script: wait until `release()` is called."""
@@ -39,7 +40,7 @@ class ScriptedAssistant:
     """Plays `script` for every question: events are yielded, exceptions raised, HOLD waits for `release()`.
 
     A script without events is legal: its generator ends without an answer, as a faulty assistant's would.
-    `documents` maps a document to the groups that may read it; what may not be read is not found.
+    `documents` and `sources` map to the groups that may read them; what may not be read is not found.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class ScriptedAssistant:
         *,
         hits: Sequence[Hit] | Exception = (),
         documents: Mapping[ScriptedDocument, frozenset[str]] | None = None,
+        sources: Mapping[SourceView, frozenset[str]] | None = None,
     ) -> None:
         self.questions: list[Question] = []
         self.searches: list[tuple[str, Principal, int]] = []
@@ -60,6 +62,7 @@ class ScriptedAssistant:
         self._script = script
         self._hits = hits
         self._documents = documents or {}
+        self._sources = sources or {}
         self._released = asyncio.Event()
 
     def release(self) -> None:
@@ -99,6 +102,10 @@ class ScriptedAssistant:
         raise NotFound(
             f"There is no document {document_id!r} that you may read: take its id from an answer's citation."
         )
+
+    async def sources(self, *, principal: Principal) -> list[SourceView]:
+        """The sources with whose groups `principal` shares one."""
+        return [one for one, groups in self._sources.items() if not groups.isdisjoint(principal.groups)]
 
 
 class ScriptedAsking:

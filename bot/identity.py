@@ -26,6 +26,8 @@ class Client:
     """Whether it may start ingests, upload files, and see how they went."""
     may_name_paths: bool = False
     """Whether it may name paths of this machine to be ingested: the command line of whoever owns the data folder."""
+    discord: bool = False
+    """Whether it may ask for people on Discord, in at most its groups."""
 
 
 def new_thread() -> str:
@@ -70,6 +72,20 @@ class BearerTokens:
         """Whether the header is that of this machine's command line."""
         found = None if authorization is None else self._client(authorization)
         return found is not None and found.may_name_paths
+
+    def on_discord(self, authorization: str | None, user_id: int, groups: Iterable[str]) -> Principal | None:
+        """A person on Discord for whom a client asks, in those of `groups` that the client is in.
+
+        None if it may ask for nobody. Raises NotAllowed as a call does.
+        """
+        self(authorization)
+        found = None if authorization is None else self._client(authorization)
+        return discord_principal(user_id, found.groups & set(groups)) if found and found.discord else None
+
+    def may_ask_for_discord(self, authorization: str | None) -> bool:
+        """Whether the header is that of a client that asks for people on Discord."""
+        found = None if authorization is None else self._client(authorization)
+        return found is not None and found.discord
 
     def _client(self, authorization: str) -> Client | None:
         scheme, _, token = authorization.partition(" ")

@@ -18,6 +18,7 @@ from typing import Any
 
 from bot.calibration.storing import standing
 from bot.errors import explain
+from bot.inspection_discord import discord_detail, discord_faults
 from bot.settings import Settings
 from bot.trusting import trust_in
 from ingest.wording import counted
@@ -369,11 +370,9 @@ def _port(settings: Settings, parts: Parts) -> str:
 
 
 def _discord(settings: Settings, _: Parts) -> str:
-    from bot.settings import discord_token
-
-    shown = [source.name for source in settings.sources if source.discord]
-    may = f"may show {', '.join(shown)}" if shown else "may show nothing (no source has discord = true)"
-    return f"{'a token is set' if discord_token(settings) else 'no token, so no bot'}; it {may}"
+    if faults := discord_faults(settings):
+        raise _Fault("; ".join(faults))
+    return discord_detail(settings)
 
 
 def _source_status(one: StoredSource) -> SourceStatus:

@@ -20,6 +20,7 @@ import pydantic_settings
 from pydantic import (
     BaseModel,
     Field,
+    SecretStr,
     ValidationError,
     field_validator,
     model_validator,
@@ -45,6 +46,7 @@ _PATHS = (
     ("rerank", "path"),
     ("answer", "prompts"),
     ("discord", "token_file"),
+    ("discord", "server_token_file"),
 )
 """Settings of a section that name a file or folder."""
 _NOT_SETTINGS = frozenset({"KURA_CONFIG"})
@@ -173,6 +175,7 @@ class ClientSettings(Section):
         description="Whether it may start ingests, upload files, and see how they went: the names of all"
         " documents, whatever its groups.",
     )
+    discord: bool = Field(False, description="Whether it may ask for people on Discord, in at most its groups.")
     token_sha256: str = Field(pattern="^[0-9a-f]{64}$", description="The SHA-256 of its token, in hexadecimal.")
 
 
@@ -268,15 +271,22 @@ def keys() -> Iterable[tuple[str, str]]:
 
 def discord_token(settings: Settings) -> str:
     """The bot's token, or "" if there is none; raises SettingsError if its file cannot be read."""
-    file = settings.discord.token_file
+    return _secret(settings.discord.token, settings.discord.token_file, "discord.token_file")
+
+
+def discord_server_token(settings: Settings) -> str:
+    """The token with which `kura discord` asks a server, or ""; raises SettingsError if its file cannot be read."""
+    chosen = settings.discord
+    return _secret(chosen.server_token, chosen.server_token_file, "discord.server_token_file")
+
+
+def _secret(value: SecretStr, file: Path | None, key: str) -> str:
     if file is None:
-        return settings.discord.token.get_secret_value().strip()
+        return value.get_secret_value().strip()
     try:
         return file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"discord.token_file: {file} cannot be read: check the path and its permissions."
-        ) from error
+        raise SettingsError(f"{key}: {file} cannot be read: check the path and its permissions.") from error
 
 
 def _read(path: Path) -> dict[str, Any]:

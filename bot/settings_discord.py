@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from bot.settings_base import NamedPath, Names, Section
 
@@ -40,6 +41,17 @@ class DiscordSettings(Section):
 
     token: SecretStr = Field(SecretStr(""), description="The bot's token. Better: `token_file`, or the environment.")
     token_file: NamedPath | None = Field(None, description="A file that holds the token and nothing else.")
+    server: str = Field(
+        "",
+        description="The Kura that `kura discord` asks, as `https://kura.example.com`. Empty: the one that the settings of"
+        " `[server]` make.",
+    )
+    server_token: SecretStr = Field(
+        SecretStr(""),
+        description="The token with which `kura discord` asks: that of a client with `discord = true`. Better:"
+        " `server_token_file`, or the environment.",
+    )
+    server_token_file: NamedPath | None = Field(None, description="A file that holds that token and nothing else.")
     guilds: Ids = Field(
         (),
         description="Ids of the Discord servers it answers in; it leaves others. Empty: it answers nowhere, and says so.",
@@ -60,6 +72,13 @@ class DiscordSettings(Section):
         le=365,
         description="Days for which an answer is corrected when a passage that it cites changes; 0: never.",
     )
+
+    @field_validator("server")
+    @classmethod
+    def _is_address(cls, server: str) -> str:
+        if server and not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", server):
+            raise ValueError("the server is an http or https address, without a password or query in it")
+        return server
 
     def groups_of_roles(self, roles: Sequence[int]) -> frozenset[str]:
         """The groups of somebody who has these roles."""

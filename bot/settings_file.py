@@ -91,9 +91,25 @@ _TEMPLATE = """\
 # name = "hr-portal"
 # groups = ["hr"]
 # token_sha256 = ""                    # printf %s TOKEN | sha256sum
+# ingest = true                        # it may start ingests and see them
+# discord = true                       # it may ask for people on Discord, in at most its groups: `kura discord`
 
 # [discord]
 # token_file = "/etc/kura/discord-token"         # or the environment: KURA_DISCORD_TOKEN
+# guilds = [123456789012345678]        # ids of the Discord servers it answers in; it leaves others
+# channels = []                        # ids of the channels it answers in; none: all
+# admin_roles = []                     # ids of the roles that may use /kura and /stats
+# read_threads = true                  # threads go on without a mention; needs the message content intent
+# per_person = 6                       # questions a minute
+# per_channel = 30
+# recall_days = 14                     # answers are corrected when what they cite changes; 0: never
+# server = "https://kura.example.com"  # for `kura discord`: the Kura it asks, with the token of a client ...
+# server_token_file = "/etc/kura/bot-token"      # ... that has discord = true
+#
+# Groups of a role, or of a person (user = ...), on Discord.
+# [[discord.members]]
+# role = 123456789012345678
+# groups = ["hr"]
 """
 
 

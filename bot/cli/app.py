@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from bot.cli import ask, calibration, ingest, inspect, serve, verify
+from bot.cli import ask, calibration, discord, ingest, inspect, serve, verify
 from bot.cli.evaluation import evaluation_app
 from bot.cli.index import index_app
 from bot.cli.models import models_app
@@ -49,6 +49,7 @@ app.command("ask")(ask.ask)
 app.command("search")(ask.search)
 app.command("show")(ask.show)
 app.command("serve")(serve.serve)
+app.command("discord")(discord.discord)
 app.command("status")(inspect.status)
 app.command("doctor")(inspect.doctor)
 app.command("verify")(verify.verify)

@@ -13,12 +13,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bot.web.callers import make_caller, make_ingester
+from bot.web.callers import make_caller, make_discord_client, make_ingester
 from bot.web.edge import Edge
 from bot.web.faults import fault_response, log_fault
 from bot.web.metrics import Metrics
-from bot.web.ports import Assistant, BackgroundTask, FeedbackTaker, Identify, Ingestion, Readiness
+from bot.web.ports import Assistant, BackgroundTask, DiscordClients, FeedbackTaker, Identify, Ingestion, Readiness
 from bot.web.routes_ask import ask_router
+from bot.web.routes_discord import discord_router
 from bot.web.routes_docs import docs_router
 from bot.web.routes_documents import documents_router
 from bot.web.routes_feedback import feedback_router
@@ -47,11 +48,13 @@ def create_app(
     hosts: Collection[str],
     feedback: FeedbackTaker | None = None,
     ingestion: Ingestion | None = None,
+    discord: DiscordClients | None = None,
     background: Sequence[BackgroundTask] = (),
 ) -> FastAPI:
     """The application.
 
-    `hosts` are the only host names it answers to. Without `feedback` or `ingestion` there are no routes for it.
+    `hosts` are the only host names it answers to. Without `feedback` or `ingestion` there are no routes for it;
+    without `discord` nobody asks for others.
     `background` starts with the application and is cancelled at its end; a task of it that fails is logged and does no
     harm to the others.
     """
@@ -77,13 +80,17 @@ def create_app(
         exception_handlers={HTTPException: _fault, RequestValidationError: _fault},
     )
     app.add_middleware(Edge, hosts=hosts, metrics=metrics)
-    caller = make_caller(identify)
+    on_discord = discord.on_discord if discord else None
+    caller = make_caller(identify, on_discord)
     app.include_router(ask_router(assistant=assistant, caller=caller, metrics=metrics))
     app.include_router(documents_router(assistant=assistant, caller=caller))
     if feedback is not None:
         app.include_router(feedback_router(feedback=feedback, caller=caller, metrics=metrics))
+        if discord is not None:
+            client = make_discord_client(identify, discord.may_ask)
+            app.include_router(discord_router(clients=discord, feedback=feedback, client=client))
     if ingestion is not None:
-        ingester = make_ingester(identify, ingestion.may_ingest)
+        ingester = make_ingester(identify, ingestion.may_ingest, on_discord)
         app.include_router(ingest_router(ingestion=ingestion, ingester=ingester))
         app.include_router(uploads_router(ingestion=ingestion, ingester=ingester))
         app.include_router(hooks_router(ingestion=ingestion))

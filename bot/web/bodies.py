@@ -69,6 +69,10 @@ class AskRequest(BaseModel):
     question: Text = Field(examples=["How many days of remote work are allowed?"])
     id: Id | None = None
     thread: Thread = ""
+    shared: bool = Field(
+        False,
+        description="Whether the answer is shown to others: whoever may read all that it is made from may judge it then.",
+    )
     filters: FilterBody = FilterBody()
 
 

@@ -7,14 +7,15 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from bot.answers import Event, Question
-from bot.feedback import Feedback
+from bot.answers import Event, Origin, Question
+from bot.feedback import Feedback, Statistics
 from bot.jobs import IngestJobs
 from bot.reporting import ReportStore
 from ingest.sources.uploads import Uploads
 from retrieval.access import Principal
 from retrieval.documents import Hit
 from retrieval.filters import Filters
+from retrieval.passages import SourceView
 
 
 class ReadableDocument(Protocol):
@@ -46,6 +47,9 @@ class Assistant(Protocol):
     async def document(self, document_id: str, *, principal: Principal) -> ReadableDocument:
         """The whole document. Raises NotFound, for what may not be read as for what is not there."""
 
+    async def sources(self, *, principal: Principal) -> Sequence[SourceView]:
+        """The sources with a document that `principal` may read, by name."""
+
 
 class FeedbackTaker(Protocol):
     """Keeps what people say of answers they got. Raises NotFound for those of others as for those that are not there."""
@@ -56,9 +60,19 @@ class FeedbackTaker(Protocol):
     async def remove(self, answer_id: str, *, principal: Principal) -> None:
         """Take it back."""
 
+    async def forget(self, *, principal: Principal) -> int:
+        """Delete what is kept of the principal's questions; returns how many answers."""
+
+    async def statistics(self, origin: Origin, days: int) -> Statistics:
+        """Counts of what was asked through a front end."""
+
 
 Identify = Callable[[str | None], Principal]
 """Turns an Authorization header (None: not sent) into who asks. Runs on the event loop: quick. Raises NotAllowed."""
+
+OnDiscord = Callable[[str | None, int, Sequence[str]], Principal | None]
+"""A person on Discord, by their id, for whom whoever sent an Authorization header asks, in which groups; None: they may not.
+Raises NotAllowed."""
 
 Readiness = Callable[[], Awaitable[None]]
 """Returns when index and model are usable; raises the fault that stands in the way."""
@@ -78,6 +92,21 @@ class Hook:
     def __post_init__(self) -> None:
         if not self.secret.strip():
             raise ValueError("the secret of a webhook is empty")
+
+
+@dataclass(frozen=True, slots=True)
+class DiscordClients:
+    """What the routes for bots on Discord need."""
+
+    on_discord: OnDiscord
+    may_ask: Callable[[str | None], bool]
+    """Whether an Authorization header is one of a client that may ask for people on Discord."""
+    status: Callable[[], Awaitable[Sequence[str]]]
+    """How Kura stands: sentences."""
+    last_ingest: Callable[[], str]
+    """A word that is another one after each ingest that is over. Blocking."""
+    shown: Sequence[str] = ()
+    """The sources that are marked for Discord."""
 
 
 @dataclass(frozen=True, slots=True)

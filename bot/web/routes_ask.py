@@ -19,7 +19,7 @@ from bot.web.event_stream import EventStream
 from bot.web.faults import FAULTS, fault_payload
 from bot.web.metrics import Metrics
 from bot.web.ports import Assistant
-from retrieval.access import Principal
+from retrieval.access import Audience, Principal
 
 _FORMS = """The answer; or, when asked for with `Accept: text/event-stream`, server-sent events: `searching` {"query", "filters"},
 `sources` {"documents"}, `queued` {"position", "seconds"} as often as the place in the model's queue changes, any number of
@@ -71,8 +71,9 @@ def ask_router(*, assistant: Assistant, caller: Caller, metrics: Metrics) -> API
             text=body.question,
             principal=principal,
             thread=body.thread,
-            origin="http",
+            origin="discord" if principal.audience is Audience.DISCORD else "http",
             filters=body.filters.filters(),
+            shared=body.shared,
         )
         events = assistant.ask(question)
         if accepts(request, "text/event-stream"):

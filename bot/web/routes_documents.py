@@ -1,10 +1,13 @@
-"""`POST /v1/search` and `GET /v1/documents/{document_id}`: passages, and the whole text a citation counts in."""
+"""`POST /v1/search`, `GET /v1/documents/{document_id}` and `GET /v1/sources`: passages, the whole text a citation counts in,
+and where there is something to read.
+"""
 
+from datetime import datetime
 from typing import Annotated
 from uuid import uuid4
 
 from fastapi import APIRouter, Depends, Request
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from bot.payloads import SearchPayload, public_address, search_payload
 from bot.web.bodies import SearchRequest
@@ -23,6 +26,20 @@ class DocumentPayload(BaseModel):
     address: str
     language: str
     text: str
+
+
+class SourcePayload(BaseModel):
+    """A source, and how many of its documents the caller may read."""
+
+    name: str
+    documents: int
+    synced_at: datetime | None = Field(description="When it was read last.")
+
+
+class SourcesPayload(BaseModel):
+    """By name."""
+
+    sources: list[SourcePayload]
 
 
 def documents_router(*, assistant: Assistant, caller: Caller) -> APIRouter:
@@ -47,6 +64,14 @@ def documents_router(*, assistant: Assistant, caller: Caller) -> APIRouter:
             address=public_address(found.id, found.address, found.source_kind),
             language=found.language,
             text=found.text,
+        )
+
+    @router.get("/sources", responses={401: FAULTS[401]})
+    async def sources(principal: Annotated[Principal, Depends(caller)]) -> SourcesPayload:
+        """The sources with a document that the caller may read."""
+        found = await assistant.sources(principal=principal)
+        return SourcesPayload(
+            sources=[SourcePayload(name=s.name, documents=s.documents, synced_at=s.synced_at) for s in found]
         )
 
     return router

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from bot.identity import BearerTokens, Client
 from bot.ingesting import IngestRequest
 from bot.jobs import IngestJobs
+from bot.overview import Overview
 from bot.schedules import Schedules
 from bot.settings import Settings, discord_token
 from bot.watching import watch
 from bot.web.app import create_app
 from bot.web.metrics import Metrics
-from bot.web.ports import BackgroundTask, Hook, Ingestion
+from bot.web.ports import BackgroundTask, DiscordClients, Hook, Ingestion
 from bot.wiring.handover import RunningServer
 from bot.wiring.sources import uploads, webhook_secret
 from bot.wiring.upkeep import make_upkeep
@@ -24,6 +25,8 @@ from retrieval.access import EVERYBODY
 
 if TYPE_CHECKING:
     from bot.wiring import Kura
+
+_PACKAGE = "kurabot"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +54,14 @@ def make_served(kura: Kura, server: RunningServer | None = None) -> Served:
         ended=lambda job: metrics.ended_ingest(job) if job.kind == "ingest" else None,
     )
     kura.closing.callback(jobs.close)
+    overview = _overview(kura, jobs)
     token = discord_token(settings)
     background: list[BackgroundTask] = [kura.assistant.warm_up, *_upkeep(kura, jobs)]
     if token:
         from bot.discord_bot.supervise import run_discord
         from bot.wiring.discord import local_platform, make_desk
 
-        desk = make_desk(settings, local_platform(kura, jobs), kura.closing)
+        desk = make_desk(settings, local_platform(kura, jobs, overview), kura.closing)
         background.append(lambda: run_discord(desk, token))
     hooks = {one.name: Hook(secret.encode(), one.branch) for one in settings.sources if (secret := webhook_secret(one))}
     files = {one.name: kept for one in settings.sources if (kept := uploads(settings, one.name))}
@@ -66,7 +70,7 @@ def make_served(kura: Kura, server: RunningServer | None = None) -> Served:
         identify=identify,
         readiness=kura.readiness,
         metrics=metrics,
-        version=metadata.version("kurabot"),
+        version=metadata.version(_PACKAGE),
         hosts=frozenset(settings.server.hosts) | ({server.host} if server else frozenset()),
         feedback=kura.feedback,
         ingestion=Ingestion(
@@ -77,14 +81,37 @@ def make_served(kura: Kura, server: RunningServer | None = None) -> Served:
             hooks=hooks,
             uploads=files,
         ),
+        discord=DiscordClients(
+            on_discord=identify.on_discord,
+            may_ask=identify.may_ask_for_discord,
+            status=overview.status,
+            last_ingest=overview.last_ingest,
+            shown=[one.name for one in settings.sources if one.discord],
+        ),
         background=background,
     )
     return Served(app, jobs)
 
 
+def _overview(kura: Kura, jobs: IngestJobs) -> Overview:
+    return Overview(
+        version=metadata.version(_PACKAGE),
+        readiness=kura.readiness,
+        engine=kura.assistant.engine_state,
+        jobs=jobs,
+        reports=kura.reports,
+    )
+
+
 def _clients(settings: Settings, server: RunningServer | None) -> list[Client]:
     made = [
-        Client(one.name, frozenset(one.groups) | {EVERYBODY}, one.token_sha256, may_ingest=one.ingest)
+        Client(
+            one.name,
+            frozenset(one.groups) | {EVERYBODY},
+            one.token_sha256,
+            may_ingest=one.ingest,
+            discord=one.discord,
+        )
         for one in settings.server.clients
     ]
     if server is not None:

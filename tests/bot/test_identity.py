@@ -62,3 +62,19 @@ def test_the_command_line_says_who_it_is() -> None:
 def test_on_discord_the_audience_is_outside() -> None:
     principal = discord_principal(42)
     assert (principal.groups, principal.audience) == ({"all"}, Audience.DISCORD)
+
+
+def test_a_client_for_discord_asks_for_people_in_at_most_its_groups() -> None:
+    tokens = BearerTokens(
+        [
+            Client("bot", frozenset({"hr"}), sha256(b"one").hexdigest(), discord=True),
+            Client("portal", frozenset({"hr"}), sha256(b"two").hexdigest()),
+        ]
+    )
+    assert tokens.on_discord("Bearer one", 7, ["hr", "board"]) == discord_principal(7, ["hr"])
+    assert tokens.on_discord("Bearer two", 7, ["hr"]) is None
+    assert tokens.on_discord(None, 7, ["hr"]) is None
+    with pytest.raises(NotAllowed):
+        tokens.on_discord("Bearer three", 7, [])
+    asked = [None, "Bearer one", "Bearer two", "Basic one", "Bearer three"]
+    assert [header for header in asked if tokens.may_ask_for_discord(header)] == ["Bearer one"]

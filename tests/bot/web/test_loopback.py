@@ -4,48 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 
 from bot.answers import Answer, Delta, Done, Searching
 from bot.fakes import HOLD, ScriptedAssistant
 from bot.web.metrics import Metrics
+from tests.bot.web.loopback import serving
 
 pytestmark = pytest.mark.real
 MakeApp = Callable[..., FastAPI]
 PATIENCE_S = 20
-
-
-class Server(uvicorn.Server):
-    """A server that says when it is up."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.up = asyncio.Event()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.up.set()
-
-
-@asynccontextmanager
-async def serving(app: FastAPI) -> AsyncIterator[int]:
-    """Serve `app` on a free port of 127.0.0.1; gives the port."""
-    server = Server(uvicorn.Config(app, log_config=None, lifespan="on", ws="none", timeout_graceful_shutdown=1))
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        running = asyncio.create_task(server.serve([listening]))
-        try:
-            await server.up.wait()
-            yield listening.getsockname()[1]
-        finally:
-            server.should_exit = True
-            await running
 
 
 def ask(accept: str = "*/*") -> bytes:

@@ -64,6 +64,7 @@ def test_the_description_names_every_route_and_no_other_host(site: Site) -> None
         "/v1/ask",
         "/v1/search",
         "/v1/documents/{document_id}",
+        "/v1/sources",
         "/healthz",
         "/readyz",
         "/metrics",

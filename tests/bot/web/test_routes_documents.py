@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 from starlette.testclient import TestClient
 
@@ -11,6 +11,7 @@ from bot.fakes import ScriptedAssistant, ScriptedDocument
 from bot.payloads import search_payload
 from retrieval.documents import Hit
 from retrieval.filters import Filters
+from retrieval.passages import SourceView
 
 Site = Callable[..., TestClient]
 PAY = ScriptedDocument("d1", "Pay", "pay.md", "ja", "給与は 25 日に支払う。𠮷野家")
@@ -78,3 +79,13 @@ def test_filters_beside_a_search_reach_the_assistant(site: Site, hit: Hit) -> No
     response = site(assistant).post("/v1/search", json={"question": "宿泊", "filters": {"sources": ["travel"]}})
     assert assistant.filters == [Filters(frozenset({"travel"}))]
     assert response.json()["hits"][0]["dated"] == "2025-01-31"
+
+
+def test_the_sources_are_those_that_the_caller_may_read_from(site: Site) -> None:
+    pay, handbook = SourceView("pay", 2, None), SourceView("handbook", 3, datetime(2026, 1, 2, 3, 4, tzinfo=UTC))
+    client = site(ScriptedAssistant(sources={handbook: frozenset({"all"}), pay: frozenset({"hr"})}))
+    assert client.get("/v1/sources").json() == {
+        "sources": [{"name": "handbook", "documents": 3, "synced_at": "2026-01-02T03:04:00Z"}]
+    }
+    named = client.get("/v1/sources", headers={"Authorization": "Bearer hr"}).json()["sources"]
+    assert [one["name"] for one in named] == ["handbook", "pay"]
