@@ -5,6 +5,7 @@ Presses are told apart by their custom ids alone, so all of it works after a res
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING, Any, cast
 
@@ -41,6 +42,7 @@ class Saying(commands.Cog):
     def __init__(self, client: KuraDiscord, desk: Desk) -> None:
         self._client = client
         self._desk = desk
+        self._turn = asyncio.Lock()
 
     async def cog_load(self) -> None:
         self._client.add_dynamic_items(AnswerButton)
@@ -129,22 +131,25 @@ class Saying(commands.Cog):
         person, kura = payload.user_id, self._client.user
         if verdict is None or kura is None or person == kura.id or (payload.member and payload.member.bot):
             return
-        post = await self._desk.bridge.run(lambda: self._desk.ledger.post_of_message(payload.message_id))
-        if post is None:
-            return
-        before = await self._desk.bridge.run(lambda: self._desk.ledger.said(post.answer, person))
+        async with self._turn:  # one thumb is often taken away and another put up at once: in their order
+            post = await self._desk.bridge.run(lambda: self._desk.ledger.post_of_message(payload.message_id))
+            if post is not None:
+                await self._count(post.answer, verdict, payload, added=added)
+
+    async def _count(
+        self, answer: str, verdict: Verdict, payload: discord.RawReactionActionEvent, *, added: bool
+    ) -> None:
+        before = await self._desk.bridge.run(lambda: self._desk.ledger.said(answer, payload.user_id))
         if (before == verdict) == added:  # said before with a button; or another thumb was put up since
             return
         try:
-            principal = await self._principal(payload.member or discord.Object(person))
+            principal = await self._principal(payload.member or discord.Object(payload.user_id))
             if principal is not None:
-                await self._say(post.answer, Feedback(verdict) if added else None, principal, person)
+                await self._say(answer, Feedback(verdict) if added else None, principal, payload.user_id)
         except Exception as error:  # noqa: BLE001 - nobody waits for an answer to a reaction
             reason = f"{type(error).__name__}: {error}"
             if not isinstance(error, NotFound):
-                _log.warning(
-                    "A reaction was not noted.", answer_id=post.answer, reason=reason, known=explain(error).known
-                )
+                _log.warning("A reaction was not noted.", answer_id=answer, reason=reason, known=explain(error).known)
 
     # --- noting ---
 

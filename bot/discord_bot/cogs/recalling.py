@@ -72,9 +72,9 @@ class Recalling(commands.Cog):
         while True:
             try:
                 latest = await self._desk.platform.last_ingest()
-                if latest != seen and await self._sweep():
+                if latest == seen or await self._sweep():
                     seen, wait_s = latest, EVERY_S
-                elif latest != seen:
+                else:
                     wait_s = min(2 * wait_s, LONGEST_WAIT_S)
             except Exception as error:  # noqa: BLE001 - whatever it was, the next look may do better
                 _log.warning("Whether answers are to be corrected could not be told.", reason=_reason(error))
