@@ -262,10 +262,11 @@ async def test_a_channel_that_is_not_allowed_names_those_that_are(stand_in: Stan
 async def test_who_asks_too_often_is_told_when_to_ask_again(stand_in: StandIn) -> None:
     platform = ScriptedPlatform(answer())
     async with kura_on(stand_in, platform, per_person=1):
-        await stand_in.ask("a")
+        first = await stand_in.ask("a")
         refused = await stand_in.slash("ask", {"question": "b"}, locale="ja")
         other = await stand_in.ask("c", user_id=OTHER_ASKER_ID)
         await stand_in.until(lambda: refused.contents and "180 EUR" in "".join(other.contents))
+        await stand_in.until(lambda: "180 EUR" in "".join(first.contents))
     assert refused.ephemeral
     assert "秒" in refused.contents[0] or "分" in refused.contents[0]
     assert sorted(question.text for question in platform.questions) == ["a", "c"]
