@@ -49,6 +49,7 @@ class RemotePlatform:
         self._session = aiohttp.ClientSession(
             headers={"Authorization": f"Bearer {token}"},
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_S, sock_read=SILENCE_S),
+            connector=aiohttp.TCPConnector(limit=0),  # how many may ask at once is the server's to say
             trust_env=False,
             read_bufsize=_LINE,
         )
