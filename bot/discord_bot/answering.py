@@ -7,10 +7,11 @@ off in between is finished or apologised for by the next run (`bot/discord_bot/r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
 import aiohttp
 import discord
@@ -144,8 +145,9 @@ class Answerer:
             running = self._running[asked.event]
             stopped = running.stopped
             if running.delivery is not None:
-                await asyncio.wait([running.delivery], timeout=_DELIVERY_S)
-                await desk.bridge.run(lambda: desk.ledger.done(asked.event))
+                delivered, _ = await asyncio.wait([running.delivery], timeout=_DELIVERY_S)
+                if delivered and running.delivery.exception() is None:  # else the next run makes it good
+                    await desk.bridge.run(lambda: desk.ledger.done(asked.event))
                 raise
             sentence = said.stopped if stopped else said.shutting_down
             async with asyncio.timeout(_GOODBYE_S):
@@ -171,22 +173,25 @@ class Answerer:
 
     async def _asked(self, asked: Asked, reply: Reply, said: Words) -> None:
         progress = Progress(reply.show)
+        deliver: Callable[[], Coroutine[None, None, None]]
         try:
             answer, query = await self._answered(asked, progress, said)
+            deliver = partial(self._delivered, asked, answer, query, reply, said)
         except Exception as error:  # noqa: BLE001 - whatever it was, somebody is waiting to hear of it
             explained = explain(error)
             if explained.known:
                 _log.warning("A question from Discord was not answered.", event_id=asked.event, reason=str(error))
             else:
                 _log.exception("A question from Discord was not answered.", event_id=asked.event)
-            await progress.close()
-            await reply.finish(Rendered([said.fault(explained)], []), None)
-            return
+            deliver = partial(self._told, said.fault(explained), reply)
         finally:
             await progress.close()
-        delivery = asyncio.create_task(self._delivered(asked, answer, query, reply, said))
+        delivery = asyncio.create_task(deliver())
         self._running[asked.event].delivery = delivery
         await asyncio.shield(delivery)
+
+    async def _told(self, sentence: str, reply: Reply) -> None:
+        await reply.finish(Rendered([sentence], []), None)
 
     async def _delivered(self, asked: Asked, answer: Answer, query: str, reply: Reply, said: Words) -> None:
         rendered = render(answer, words(language(answer.question)))

@@ -106,6 +106,9 @@ class KuraDiscord(commands.Bot):
             self._resuming.cancel()
             await asyncio.gather(self._resuming, return_exceptions=True)
         await self.answerer.close()
+        # discord.py 2.7.1 leaves behind what was about to say that it is ready, and that then stumbles over the closed client
+        if (ready := self._connection._ready_task) is not None:
+            ready.cancel()
         await super().close()
 
     async def _stay_or_leave(self, guild: discord.Guild) -> None:

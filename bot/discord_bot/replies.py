@@ -24,8 +24,9 @@ TOKEN_S = 14 * 60.0
 """How long an interaction's answer is edited in its place. Its token is good for 15 minutes."""
 ACKNOWLEDGED = 40060
 """Discord's code for an interaction that has its first response."""
-TOKEN_GONE = {10062, 10015, 50027}
-"""Discord's codes for an interaction that is unknown, a webhook that is, and a token that is no longer good."""
+PLACE_GONE = {10062, 10015, 50027, 10008}
+"""Discord's codes for an interaction that is unknown, a webhook that is, a token that is no longer good, and a response that
+a moderator deleted."""
 
 View = discord.ui.View
 
@@ -79,12 +80,9 @@ class MessageReply:
             last = n == len(pieces) - 1
             files = rendered.files if last else []
             here = view if last else None
-            edited = n == 0 and self._placeholder is not None and not files
-            if edited and self._placeholder and await self._edit(self._placeholder, content=piece, view=here):
-                message = self._placeholder
-            elif n == 0 and self._placeholder is not None and files:
-                await self._edit(self._placeholder, content=piece, view=here, attachments=files)
-                message = self._placeholder
+            there = self._placeholder if n == 0 else None
+            if there is not None and await self._edit(there, content=piece, view=here, attachments=files):
+                message = there
             else:
                 message = await self._send(piece, view=here, files=files, first=n == 0)
         return _place(message)
@@ -105,7 +103,7 @@ class MessageReply:
 
         try:
             return await patiently(send)
-        except discord.NotFound:
+        except (discord.NotFound, discord.Forbidden):
             if self._fallback is None:
                 raise
             self._channel, self._fallback, self._question = self._fallback, None, None
@@ -193,18 +191,37 @@ class InteractionReply:
                 )
             )
         except discord.HTTPException as error:
-            if error.code not in TOKEN_GONE:
+            if error.code not in PLACE_GONE:
                 raise
             return await self._elsewhere().finish(rendered, view)
+        below = None if last else self._below(message, rendered)
+        if below is not None:
+            return await below.finish(Rendered(pieces[1:], rendered.files), view)
         for n, piece in enumerate(pieces[1:], 2):
             last = n == len(pieces)
-            more: dict[str, Any] = {"view": view} if last and view else {}
-            if last and rendered.files:
-                more["files"] = attached(rendered.files)
-            message = await self._interaction.followup.send(
-                piece, ephemeral=self._private, allowed_mentions=NOBODY, suppress_embeds=True, wait=True, **more
-            )
+            message = await self._follow_up(piece, view if last else None, rendered.files if last else [])
         return message.channel.id if message.channel else 0, message.id
+
+    def _below(self, response: discord.Message, rendered: Rendered) -> MessageReply | None:
+        """Where further pieces can be plain messages: those have nonces, so that none is lost or doubled. None: nowhere."""
+        channel, may = self._interaction.channel, self._interaction.app_permissions
+        if self._private or not isinstance(channel, discord.abc.Messageable):
+            return None
+        writes = may.send_messages_in_threads if isinstance(channel, discord.Thread) else may.send_messages
+        if not (writes and may.view_channel and may.read_message_history and (may.attach_files or not rendered.files)):
+            return None
+        return MessageReply(channel, question=response)
+
+    async def _follow_up(self, text: str, view: View | None, files: list[tuple[str, str]]) -> discord.WebhookMessage:
+        async def send() -> discord.WebhookMessage:
+            more: dict[str, Any] = {"view": view} if view else {}
+            if files:
+                more["files"] = attached(files)
+            return await self._interaction.followup.send(
+                text, ephemeral=self._private, allowed_mentions=NOBODY, suppress_embeds=True, wait=True, **more
+            )
+
+        return await patiently(send)  # rather twice than not at all: these know no nonce
 
     async def _in_place(self) -> bool:
         """Whether the answer still stands in the interaction's place; moves on once it cannot much longer."""

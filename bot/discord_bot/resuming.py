@@ -21,6 +21,9 @@ from bot.errors import explain
 
 _log = structlog.get_logger(__name__)
 
+_RESPONSE = "@original"
+"""In the place of an id, Discord's name for the message that answers an interaction first."""
+
 
 async def resume(left: Sequence[Waiting], client: discord.Client, desk: Desk, answerer: Answerer) -> None:
     """Finish what the last run left; each on its own, so that one that cannot be harms no other."""
@@ -37,6 +40,8 @@ async def _finish(one: Waiting, client: discord.Client, desk: Desk, answerer: An
         young = datetime.now(UTC) - one.asked_at < timedelta(seconds=TOKEN_S)
         who = await desk.principal(client, person, channel, alone=one.private) if young and person else None
         if who is None:
+            if not young and one.private and one.token and person is not None:
+                reply = MessageReply(person)  # the token is dead by now
             await reply.finish(Rendered(render_sentence(said.restart_apology), []), None)
             await desk.bridge.run(lambda: desk.ledger.done(one.event))
             return
@@ -60,7 +65,7 @@ async def _finish(one: Waiting, client: discord.Client, desk: Desk, answerer: An
         await desk.bridge.run(lambda: desk.ledger.done(one.event))
 
 
-async def _person(one: Waiting, client: discord.Client, channel: Any) -> discord.abc.User | None:
+async def _person(one: Waiting, client: discord.Client, channel: Any) -> discord.Member | discord.User | None:
     """Whoever asked, as a member of the channel's guild where it has one."""
     guild = getattr(channel, "guild", None)
     try:
@@ -87,36 +92,39 @@ class TokenReply:
     """What only one person sees, reached by the token of an interaction of an earlier run."""
 
     def __init__(self, client: discord.Client, token: str, message: int | None) -> None:
-        self._webhook = discord.Webhook.partial(client.application_id or 0, token, client=client)
-        self._message = message
+        # as discord.py makes it for an interaction; `partial` makes one that only one person's messages are refused to
+        data: Any = {"id": client.application_id, "type": discord.WebhookType.application.value, "token": token}
+        self._webhook = discord.Webhook.from_state(data, client._connection)
+        self._message: Any = message or _RESPONSE
 
     async def acknowledge(self, words: Words, view: View | None) -> tuple[int, int]:
-        await self._put(words.thinking, view, [])
-        return 0, self._message or 0
+        return await self._put(words.thinking, view, [])
 
     async def show(self, text: str) -> None:
         await self._put(text, discord.utils.MISSING, [])
 
     async def finish(self, rendered: Rendered, view: View | None) -> tuple[int, int]:
+        place = (0, 0)
         for n, piece in enumerate(rendered.pieces):
             last = n == len(rendered.pieces) - 1
             files = rendered.files if last else []
-            if n:
-                self._message = None
-            await self._put(piece, view if last else None, files)
-        return 0, self._message or 0
+            put = self._add if n else self._put
+            place = await put(piece, view if last else None, files)
+        return place
 
-    async def _put(self, text: str, view: Any, files: list[tuple[str, str]]) -> None:
-        message = self._message
-        if message is not None:
-            await patiently(
-                lambda: self._webhook.edit_message(
-                    message, content=text, view=view, attachments=attached(files), allowed_mentions=NOBODY
-                )
+    async def _put(self, text: str, view: Any, files: list[tuple[str, str]]) -> tuple[int, int]:
+        shown = await patiently(
+            lambda: self._webhook.edit_message(
+                self._message, content=text, view=view, attachments=attached(files), allowed_mentions=NOBODY
             )
-            return
-        more: dict[str, Any] = {"view": view} if view else {}
-        sent = await self._webhook.send(
-            text, ephemeral=True, wait=True, files=attached(files), allowed_mentions=NOBODY, **more
         )
-        self._message = sent.id
+        return shown.channel.id, shown.id
+
+    async def _add(self, text: str, view: Any, files: list[tuple[str, str]]) -> tuple[int, int]:
+        more: dict[str, Any] = {"view": view} if view else {}
+        sent = await patiently(
+            lambda: self._webhook.send(
+                text, ephemeral=True, wait=True, files=attached(files), allowed_mentions=NOBODY, **more
+            )
+        )
+        return sent.channel.id, sent.id

@@ -35,6 +35,8 @@ LONGEST_NAME = 100
 """Characters of a thread's name."""
 ARCHIVED_MIN: Literal[1440] = 1440
 """Minutes without a word after which Discord folds a thread away."""
+HAS_THREAD = 160004
+"""Discord's code for a message that has a thread: it heard the first time, and only its answer was lost."""
 SENTENCE_S = 20.0
 """How long a sentence to somebody who may not ask now stands in a channel."""
 
@@ -180,14 +182,22 @@ class Asking(commands.Cog):
         if isinstance(message.channel, discord.Thread):
             return message.channel
         name = " ".join(text.split())[:LONGEST_NAME]
+        may = message.channel.permissions_for(message.guild.me) if message.guild else discord.Permissions.all()
+        lacking = [one for one in ("create_public_threads", "send_messages_in_threads") if not getattr(may, one)]
+        if lacking:
+            await self._tell(message, said.missing_permission(lacking, message.channel.id))
+            return message.channel
+        thread: Any
         try:
             thread = await patiently(lambda: message.create_thread(name=name, auto_archive_duration=ARCHIVED_MIN))
         except discord.Forbidden:
             await self._tell(message, said.missing_permission(["create_public_threads"], message.channel.id))
             return message.channel
         except discord.HTTPException as error:  # a channel without threads, or the message is gone
-            _log.warning("No thread could be opened.", channel_id=message.channel.id, reason=str(error))
-            return message.channel
+            if error.code != HAS_THREAD:
+                _log.warning("No thread could be opened.", channel_id=message.channel.id, reason=str(error))
+                return message.channel
+            thread = await patiently(lambda: self._client.fetch_channel(message.id))
         await self._desk.bridge.run(lambda: self._desk.ledger.begin(thread.id, asker=message.author.id))
         return thread
 
