@@ -34,6 +34,7 @@ from bot.jobs import IngestJobs
 from bot.settings import load
 from bot.wiring import Kura, open_kura
 from bot.wiring.discord import local_platform, make_desk
+from bot.wiring.serving import make_overview
 from bot.wiring.upkeep import make_upkeep
 from retrieval.access import EVERYBODY, Readers
 from tests.bot.discord_bot.standin.payloads import Json
@@ -103,7 +104,7 @@ async def kura_on(kura: Kura) -> AsyncIterator[StandIn]:
     """Kura connected to a stand-in, as `kura serve` wires it."""
     jobs = IngestJobs(kura.ingesting, reports=kura.reports, upkeep=make_upkeep(kura, shared=True).run)
     kura.closing.callback(jobs.close)
-    desk = make_desk(kura.settings, local_platform(kura, jobs), kura.closing)
+    desk = make_desk(kura.settings, local_platform(kura, jobs, make_overview(kura, jobs)), kura.closing)
     async with StandIn() as server:
         discord.http.Route.BASE = server.api
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(server.gateway.url)

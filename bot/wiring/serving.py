@@ -54,7 +54,7 @@ def make_served(kura: Kura, server: RunningServer | None = None) -> Served:
         ended=lambda job: metrics.ended_ingest(job) if job.kind == "ingest" else None,
     )
     kura.closing.callback(jobs.close)
-    overview = _overview(kura, jobs)
+    overview = make_overview(kura, jobs)
     token = discord_token(settings)
     background: list[BackgroundTask] = [kura.assistant.warm_up, *_upkeep(kura, jobs)]
     if token:
@@ -93,7 +93,8 @@ def make_served(kura: Kura, server: RunningServer | None = None) -> Served:
     return Served(app, jobs)
 
 
-def _overview(kura: Kura, jobs: IngestJobs) -> Overview:
+def make_overview(kura: Kura, jobs: IngestJobs) -> Overview:
+    """How this Kura stands, for administrators and the health routes."""
     return Overview(
         version=metadata.version(_PACKAGE),
         readiness=kura.readiness,
