@@ -198,6 +198,7 @@ def at(values: list[float], share: float) -> float:
 
 async def run(kura: Kura, arguments: argparse.Namespace, questions: list[str]) -> None:
     channels = [FIRST_CHANNEL + n for n in range(arguments.channels)]
+    await kura.assistant.warm_up()
     async with kura_on(kura) as discord_:
         for channel in channels:
             await discord_.add_channel(channel, name=f"room-{channel % 1000}")
