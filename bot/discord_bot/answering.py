@@ -163,7 +163,7 @@ class Answerer:
             event=asked.event,
             asker=asked.asker,
             channel=asked.channel,
-            question=asked.text,
+            question=f"{asked.text} {asked.filters}".strip(),
             locale=asked.locale,
             asked_at=datetime.now(UTC),
             private=asked.private,
@@ -200,7 +200,7 @@ class Answerer:
         channel, message = await reply.finish(rendered, view)
         if asks:
             post = self._post(asked, answer, query, channel, message)
-            await self._desk.bridge.run(lambda: self._desk.ledger.posted(post))
+            await self._desk.bridge.run(lambda: self._desk.ledger.posted(post, event=asked.event))
 
     async def _answered(self, asked: Asked, progress: Progress, said: Words) -> tuple[Answer, str]:
         """The final answer, and what was searched for."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import discord
@@ -35,6 +35,8 @@ class Desk:
     ledger: Ledger
     bridge: Bridge
     limits: Limits
+    clock: Callable[[], float] = time.monotonic
+    """Seconds that only go forward."""
     _members: dict[int, tuple[float, frozenset[str] | None]] = field(default_factory=dict)
 
     def refusal(self, guild: int | None, channel: object, words: Words) -> str:
@@ -60,12 +62,12 @@ class Desk:
         if isinstance(person, discord.Member):
             return groups_of(person, self.settings)
         known = self._members.get(person.id)
-        if known and known[0] > time.monotonic():
+        if known and known[0] > self.clock():
             return known[1]
         found = await self._groups_anywhere(client, person.id)
         if len(self._members) > 10_000:
             self._members.clear()
-        self._members[person.id] = (time.monotonic() + MEMBERS_KEPT_S, found)
+        self._members[person.id] = (self.clock() + MEMBERS_KEPT_S, found)
         return found
 
     async def principal(

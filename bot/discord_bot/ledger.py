@@ -141,9 +141,10 @@ class Ledger:
 
     # --- answers posted ---
 
-    def posted(self, post: Post) -> None:
-        """Note an answer that was posted, in place of what was noted of the same answer."""
+    def posted(self, post: Post, *, event: int | None = None) -> None:
+        """Note an answer that was posted, in place of what was noted of the same answer; the question of `event` is done."""
         with writing(self._engine) as connection:
+            connection.execute(text("DELETE FROM waiting WHERE event = :event"), {"event": event})
             connection.execute(text("DELETE FROM posts WHERE answer = :answer"), {"answer": post.answer})
             connection.execute(
                 text(

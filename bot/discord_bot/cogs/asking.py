@@ -99,7 +99,7 @@ class Asking(commands.Cog):
         ):
             await interaction.response.send_message(why, ephemeral=True, allowed_mentions=NOBODY)
             return
-        reply = InteractionReply(interaction, private=private, words=said)
+        reply = InteractionReply(interaction, private=private, words=said, clock=self._desk.clock)
         await reply.defer()
         who = await self._desk.principal(self._client, interaction.user, interaction.channel, alone=private)
         if who is None:

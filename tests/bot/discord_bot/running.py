@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -22,13 +23,15 @@ from tests.bot.discord_bot.standin.world import GUILD_ID
 
 
 @contextmanager
-def desk_for(platform: Platform, folder: Path | None = None, **settings: Any) -> Iterator[Desk]:
+def desk_for(
+    platform: Platform, folder: Path | None = None, clock: Callable[[], float] = time.monotonic, **settings: Any
+) -> Iterator[Desk]:
     """A desk with the stand-in's guild allowed, and more questions than any test asks; its ledger lies in `folder`."""
     chosen = DiscordSettings(**{"guilds": (GUILD_ID,), "per_person": 1_000, "per_channel": 10_000, **settings})
     with tempfile.TemporaryDirectory() as own:
         ledger, bridge = Ledger(folder or Path(own)), Bridge()
         try:
-            yield Desk(platform, chosen, ledger, bridge, Limits(chosen.per_person, chosen.per_channel))
+            yield Desk(platform, chosen, ledger, bridge, Limits(chosen.per_person, chosen.per_channel), clock)
         finally:
             bridge.close()
             ledger.close()

@@ -32,6 +32,12 @@ def test_a_question_is_taken_up_once_even_after_it_is_done(ledger: Ledger) -> No
     assert not ledger.take(ASKED)
 
 
+def test_a_question_whose_answer_is_noted_is_done_in_the_same_moment(ledger: Ledger) -> None:
+    ledger.take(ASKED)
+    ledger.posted(POSTED, event=ASKED.event)
+    assert ledger.waiting() == []
+
+
 def test_what_was_under_way_is_found_by_the_next_run(tmp_path: Path) -> None:
     first = Ledger(tmp_path)
     first.take(ASKED)
