@@ -68,7 +68,8 @@ def render_sentence(sentence: str) -> list[str]:
 
 def cited_place(title: str, heading: Sequence[str], address: str, *, line: int, page: int | None, words: Words) -> str:
     """Where something stands: document, headings, and a link or a file's name with the page or the line."""
-    where = " › ".join(without_code(step) for step in (title, *heading) if step.strip())
+    below = heading[1:] if heading[:1] == (title,) else heading  # many a title is the first heading
+    where = " › ".join(without_code(step) for step in (title, *below) if step.strip())
     at = f":{line}" if page is None and not _is_link(address) else ""
     return f"{where} · {_address(address, at)}" + ("" if page is None else f", {words.page(page)}")
 
