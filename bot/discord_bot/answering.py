@@ -34,6 +34,8 @@ _log = structlog.get_logger(__name__)
 
 _DELIVERY_S = 10.0
 """How long a stopping bot waits for an answer that is being posted: half of one would stand there for good."""
+_STOPPED_S = 60.0
+"""How long it is tried to say that an answer was stopped."""
 _GOODBYE_S = 2.0
 """How long a stopping bot tries to say so before it goes."""
 
@@ -85,10 +87,10 @@ class Answerer:
         self._running: dict[int, _Running] = {}
         self._closing = False
 
-    async def answer(self, asked: Asked, reply: Reply, *, resumed: bool = False) -> None:
+    async def answer(self, asked: Asked, reply: Reply, *, resumed: bool = False) -> Exception | None:
         """Answer on `reply`; returns when all is said. `resumed`: the question was taken up by an earlier run.
 
-        What Discord does not take is logged, and nobody can be told.
+        What Discord does not take is logged, and returned.
         """
         task = asyncio.create_task(self._through(asked, reply, resumed=resumed))
         self._running[asked.event] = _Running(task, asked.asker)
@@ -104,6 +106,7 @@ class Answerer:
             )
             if not self._closing:  # else it waits for the next run
                 await self._desk.bridge.run(lambda: self._desk.ledger.done(asked.event))
+            return error
         except asyncio.CancelledError:
             if not task.cancelled():
                 task.cancel()
@@ -111,6 +114,7 @@ class Answerer:
                 raise
         finally:
             self._running.pop(asked.event, None)
+        return None
 
     def stop(self, event: int, *, by: int, admin: bool) -> bool | None:
         """Stop what answers `event`. None: nothing does (any more); False: whoever asks may not."""
@@ -119,6 +123,8 @@ class Answerer:
             return None
         if running.asker != by and not admin:
             return False
+        if running.stopped:  # it is being told so
+            return True
         running.stopped = True
         running.task.cancel()
         return True
@@ -150,7 +156,7 @@ class Answerer:
                     await desk.bridge.run(lambda: desk.ledger.done(asked.event))
                 raise
             sentence = said.stopped if stopped else said.shutting_down
-            async with asyncio.timeout(_GOODBYE_S):
+            async with asyncio.timeout(_STOPPED_S if stopped else _GOODBYE_S):
                 await reply.finish(Rendered(render_sentence(sentence), []), None)
             await desk.bridge.run(lambda: desk.ledger.done(asked.event))
             if not stopped:
@@ -208,7 +214,7 @@ class Answerer:
             id=f"discord:{asked.event}",
             text=asked.text,
             principal=asked.principal,
-            thread=f"discord:{asked.channel}:{asked.asker}",
+            thread=_conversation(asked),
             origin="discord",
             filters=asked.filters,
             shared=not asked.private,
@@ -224,7 +230,7 @@ class Answerer:
                         progress.tell(said.queued(event.position, event.seconds))
                     case Delta():
                         text += event.text
-                        progress.tell(render_partial(text, said))
+                        progress.tell(partial(render_partial, text, said))
                     case Done() | Refused():
                         answer = event.answer
                     case _:
@@ -246,6 +252,12 @@ class Answerer:
             posted_at=datetime.now(UTC),
             cited=cited_by(answer),
         )
+
+
+def _conversation(asked: Asked) -> str:
+    """A person's conversation in one place; what they asked there for themselves alone is no context of what others see."""
+    apart = ":private" if asked.private and asked.guild is not None else ""
+    return f"discord:{asked.channel}:{asked.asker}{apart}"
 
 
 def _standing_alone(asked: Asked, query: str) -> str:

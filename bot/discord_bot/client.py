@@ -6,6 +6,7 @@ import asyncio
 from collections import OrderedDict
 from typing import Any
 
+import aiohttp
 import discord
 import structlog
 from discord import app_commands
@@ -24,6 +25,7 @@ from bot.discord_bot.replies import NOBODY
 from bot.discord_bot.resuming import resume
 from bot.discord_bot.translating import JapaneseCommands
 from bot.discord_bot.words import words
+from bot.errors import explain
 
 _log = structlog.get_logger(__name__)
 
@@ -84,11 +86,11 @@ class KuraDiscord(commands.Bot):
         _log.info("Kura is on Discord.", user=str(self.user))
 
     async def on_ready(self) -> None:
-        for guild in self.guilds:
-            await self._stay_or_leave(guild)
         if not self._resumed:  # it comes again whenever Discord has forgotten the session
             self._resumed = True
             self._resuming = asyncio.create_task(resume(self._left, self, self.desk, self.answerer))
+        for guild in self.guilds:
+            await self._stay_or_leave(guild)
 
     async def on_guild_join(self, guild: discord.Guild) -> None:
         await self._stay_or_leave(guild)
@@ -125,7 +127,7 @@ class KuraDiscord(commands.Bot):
         _log.warning("Kura leaves a server that is not in discord.guilds.", guild_id=guild.id, guild=guild.name)
         try:
             await guild.leave()
-        except discord.HTTPException as error:
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             _log.warning("Discord did not let Kura leave.", guild_id=guild.id, reason=str(error))
 
 
@@ -159,11 +161,6 @@ class _Commands(app_commands.CommandTree[KuraDiscord]):
         """Say it in one sentence to whoever used the command, and all of it in the log."""
         cause = error.__cause__ or error
         reason = f"{type(cause).__name__}: {cause}"
-        if isinstance(cause, discord.HTTPException):
-            _log.warning("Discord did not take an answer.", interaction_id=interaction.id, reason=reason)
-            return
-        from bot.errors import explain
-
         explained = explain(cause if isinstance(cause, Exception) else error)
         _log.error("A command was not carried out.", interaction_id=interaction.id, reason=reason)
         sentence = words(str(interaction.locale)).fault(explained)
@@ -172,5 +169,5 @@ class _Commands(app_commands.CommandTree[KuraDiscord]):
                 await interaction.followup.send(sentence, ephemeral=True, allowed_mentions=NOBODY)
             else:
                 await interaction.response.send_message(sentence, ephemeral=True, allowed_mentions=NOBODY)
-        except discord.HTTPException as failure:
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as failure:
             _log.warning("Discord did not take a sentence.", interaction_id=interaction.id, reason=str(failure))

@@ -60,7 +60,7 @@ class Desk:
     async def groups(self, client: discord.Client, person: discord.abc.Snowflake) -> frozenset[str] | None:
         """The groups of a person; None if they are in none of the allowed guilds."""
         if isinstance(person, discord.Member):
-            return groups_of(person, self.settings)
+            return groups_of(person, self.settings) if person.guild.id in self.settings.guilds else None
         known = self._members.get(person.id)
         if known and known[0] > self.clock():
             return known[1]

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import aiohttp
 import discord
 import structlog
 
@@ -22,19 +23,17 @@ async def explained(interaction: Interaction) -> AsyncIterator[None]:
     """A fault within is told to the person of an interaction as one sentence, and to the log."""
     try:
         yield
-    except discord.HTTPException as error:
-        # no traceback: its frames hold the request's headers, and with them the interaction's token
-        _log.warning("Discord did not take an answer.", interaction_id=interaction.id, reason=str(error))
     except Exception as error:  # noqa: BLE001 - whatever it was, somebody is waiting to hear of it
         told = explain(error)
         reason = f"{type(error).__name__}: {error}"
-        if told.known:
+        # no traceback of what Discord refused: its frames hold the request's headers, and with them the interaction's token
+        if told.known or isinstance(error, discord.HTTPException):
             _log.warning("What was asked for on Discord was not done.", interaction_id=interaction.id, reason=reason)
         else:
             _log.exception("What was asked for on Discord was not done.", interaction_id=interaction.id)
         try:
             await tell(interaction, [words(str(interaction.locale)).fault(told)])
-        except discord.HTTPException as failure:
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as failure:
             _log.warning("Discord did not take a sentence.", interaction_id=interaction.id, reason=str(failure))
 
 

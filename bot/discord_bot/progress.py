@@ -23,13 +23,13 @@ class Progress:
         self._show = show
         self._gap_s = gap_s
         self._first_s = first_s
-        self._latest = ""
+        self._latest: str | Callable[[], str] = ""
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._free_at = 0.0
 
-    def tell(self, text: str) -> None:
-        """This is how it stands; returns at once."""
+    def tell(self, text: str | Callable[[], str]) -> None:
+        """This is how it stands, or what gives it when it is to be shown; returns at once."""
         self._latest = text
         self._changed.set()
         if self._task is None:
@@ -51,8 +51,9 @@ class Progress:
         while True:
             await self._changed.wait()
             self._changed.clear()
-            if self._latest != shown:
-                shown = self._latest
+            latest = self._latest if isinstance(self._latest, str) else self._latest()
+            if latest != shown:
+                shown = latest
                 edit = asyncio.ensure_future(self._show(shown))
                 try:
                     await asyncio.shield(edit)

@@ -10,12 +10,16 @@ import io
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
+import aiohttp
 import discord
 
+from bot.discord_bot.escaping import break_mentions
 from bot.discord_bot.patience import patiently
 from bot.discord_bot.rendering import Rendered
+from bot.discord_bot.splitting import split
 from bot.discord_bot.words import Words
 
 NOBODY = discord.AllowedMentions.none()
@@ -27,6 +31,11 @@ ACKNOWLEDGED = 40060
 PLACE_GONE = {10062, 10015, 50027, 10008}
 """Discord's codes for an interaction that is unknown, a webhook that is, a token that is no longer good, and a response that
 a moderator deleted."""
+
+CLOSED = 50083
+"""Discord's code for a message in a thread that was closed."""
+NO_HISTORY = 160002
+"""Discord's code for a reply where the bot may not read former messages."""
 
 View = discord.ui.View
 
@@ -80,12 +89,25 @@ class MessageReply:
             last = n == len(pieces) - 1
             files = rendered.files if last else []
             here = view if last else None
-            there = self._placeholder if n == 0 else None
-            if there is not None and await self._edit(there, content=piece, view=here, attachments=files):
-                message = there
-            else:
-                message = await self._send(piece, view=here, files=files, first=n == 0)
+            try:
+                message = await self._put(piece, here, files, first=n == 0)
+            except discord.Forbidden:
+                if not files:
+                    raise
+                # no file may be attached here: what is in them follows as text
+                message = await self._put(piece, None, [], first=n == 0)
+                blocks = [block for _, text in files for block in split(f"```\n{break_mentions(text)}\n```")]
+                for m, block in enumerate(blocks, 1):
+                    message = await self._send(block, view=view if m == len(blocks) else None)
         return _place(message)
+
+    async def _put(
+        self, piece: str, view: View | None, files: list[tuple[str, str]], *, first: bool
+    ) -> discord.Message | discord.PartialMessage:
+        there = self._placeholder if first else None
+        if there is not None and await self._edit(there, content=piece, view=view, attachments=files):
+            return there
+        return await self._send(piece, view=view, files=files, first=first)
 
     async def _send(
         self, text: str, *, view: View | None = None, files: list[tuple[str, str]] | None = None, first: bool = False
@@ -103,14 +125,19 @@ class MessageReply:
 
         try:
             return await patiently(send)
-        except (discord.NotFound, discord.Forbidden):
+        except discord.HTTPException as error:
+            if error.code == NO_HISTORY and self._question is not None:
+                self._question = None
+                return await patiently(send)
+            if not isinstance(error, (discord.NotFound, discord.Forbidden)) or files:
+                raise
             if self._fallback is None:
                 raise
             self._channel, self._fallback, self._question = self._fallback, None, None
             return await patiently(send)
 
     async def _edit(self, message: discord.Message | discord.PartialMessage, **changes: Any) -> bool:
-        """False if somebody has deleted the message."""
+        """False if somebody has deleted the message, or closed its thread, which a new message opens again."""
         files: list[tuple[str, str]] = changes.pop("attachments", [])
         if isinstance(message, discord.Message):
             changes["suppress"] = True
@@ -121,7 +148,9 @@ class MessageReply:
 
         try:
             await patiently(edit)
-        except discord.NotFound:
+        except discord.HTTPException as error:
+            if not isinstance(error, discord.NotFound) and error.code != CLOSED:
+                raise
             self._placeholder = None
             return False
         return True
@@ -229,9 +258,14 @@ class InteractionReply:
             return True
         if self._moved is None:
             said = self._words.moved_on_private if self._private else self._words.moved_on
-            self._moved = self._elsewhere()
-            await self._moved.acknowledge(self._words, None)
-            await self._interaction.edit_original_response(content=said, view=None, allowed_mentions=NOBODY)
+            try:
+                await self._elsewhere().acknowledge(self._words, None)
+            except discord.Forbidden:  # nothing may be written there: as long as the token lives, here
+                self._moved = None
+                return True
+            edit = self._interaction.edit_original_response
+            with suppress(discord.HTTPException, aiohttp.ClientError):  # its loss takes nothing from the answer
+                await patiently(lambda: edit(content=said, view=None, allowed_mentions=NOBODY))
         return False
 
     def _elsewhere(self) -> MessageReply:

@@ -38,7 +38,9 @@ async def _finish(one: Waiting, client: discord.Client, desk: Desk, answerer: An
         reply, channel = await _reply(one, client)
         person = await _person(one, client, channel)
         young = datetime.now(UTC) - one.asked_at < timedelta(seconds=TOKEN_S)
-        who = await desk.principal(client, person, channel, alone=one.private) if young and person else None
+        guild = getattr(getattr(channel, "guild", None), "id", None)
+        asks = young and not desk.refusal(guild, channel, said)  # the settings may be others by now
+        who = await desk.principal(client, person, channel, alone=one.private) if asks and person else None
         if who is None:
             if not young and one.private and one.token and person is not None:
                 reply = MessageReply(person)  # the token is dead by now
@@ -50,7 +52,7 @@ async def _finish(one: Waiting, client: discord.Client, desk: Desk, answerer: An
             text=one.question,
             principal=who[0],
             asker=one.asker,
-            guild=getattr(getattr(channel, "guild", None), "id", None),
+            guild=guild,
             channel=one.channel,
             locale=one.locale,
             private=one.private,

@@ -6,8 +6,10 @@ Translates what Discord brings into questions (`bot/discord_bot/answering.py`). 
 from __future__ import annotations
 
 import re
+import secrets
 from typing import TYPE_CHECKING, Any, Literal, cast
 
+import aiohttp
 import discord
 import structlog
 from discord import app_commands
@@ -17,8 +19,10 @@ from bot.discord_bot.answering import Answerer, Asked
 from bot.discord_bot.buttons import custom_id, pattern
 from bot.discord_bot.desk import Desk
 from bot.discord_bot.patience import patiently
+from bot.discord_bot.pressing import explained
 from bot.discord_bot.replies import NOBODY, InteractionReply, MessageReply
 from bot.discord_bot.words import Words, words
+from bot.errors import explain
 from retrieval.filters import Filters
 from retrieval.language import language
 
@@ -135,6 +139,17 @@ class Asking(commands.Cog):
             return
         text = without_mention(message.content, self._client)
         said = words(language(text) if text else "")
+        try:
+            await self._answer_message(message, text, said, mentioned=mentioned, others=others)
+        except Exception as error:  # noqa: BLE001 - whatever it was, somebody is waiting to hear of it
+            _log.warning(
+                "A message was not dealt with.", message_id=message.id, reason=f"{type(error).__name__}: {error}"
+            )
+            await self._tell(message, said.fault(explain(error)))
+
+    async def _answer_message(
+        self, message: discord.Message, text: str, said: Words, *, mentioned: bool, others: list[int]
+    ) -> None:
         channel_id = message.channel.id
         why = self._desk.refusal(message.guild.id if message.guild else None, message.channel, said)
         if why := why or ("" if text else said.empty_question) or self._wait(message.author.id, channel_id, said):
@@ -146,7 +161,7 @@ class Asking(commands.Cog):
             await self._tell(message, said.not_a_member)
             return
         place = await self._thread(message, text, said) if mentioned and message.guild else message.channel
-        if isinstance(place, discord.Thread) and others:
+        if isinstance(place, discord.Thread) and others and await self._converses(place, message.author):
             await self._desk.bridge.run(lambda: self._desk.ledger.invite(place.id, others))
         asked = Asked(
             event=message.id,
@@ -161,7 +176,11 @@ class Asking(commands.Cog):
         )
         here = place == message.channel
         reply = MessageReply(place, question=message if here else None, fallback=None if here else message.channel)
-        await self._answerer.answer(asked, reply)
+        if isinstance(await self._answerer.answer(asked, reply), discord.Forbidden):
+            await self._tell_what_is_missing(message, place, said)
+
+    async def _converses(self, thread: discord.Thread, person: discord.abc.User) -> bool:
+        return await self._desk.bridge.run(lambda: self._desk.ledger.converses(thread.id, person.id))
 
     async def _goes_on(self, message: discord.Message, others: list[int]) -> bool:
         """Whether a message without a mention of Kura belongs to a conversation with it. Who is mentioned there is invited,
@@ -169,8 +188,7 @@ class Asking(commands.Cog):
         thread = message.channel
         if not isinstance(thread, discord.Thread) or thread.owner_id != getattr(self._client.user, "id", None):
             return False
-        person = message.author.id
-        if not await self._desk.bridge.run(lambda: self._desk.ledger.converses(thread.id, person)):
+        if not await self._converses(thread, message.author):
             return False
         if others:
             await self._desk.bridge.run(lambda: self._desk.ledger.invite(thread.id, others))
@@ -205,16 +223,33 @@ class Asking(commands.Cog):
         """A sentence in reply; in a channel it goes away after a while."""
         gone: dict[str, Any] = {} if message.guild is None else {"delete_after": SENTENCE_S}
         question = message.to_reference(fail_if_not_exists=False)
+        nonce = secrets.randbits(63)
         try:
-            await message.channel.send(
-                sentence, reference=question, allowed_mentions=NOBODY, suppress_embeds=True, **gone
+            await patiently(
+                lambda: message.channel.send(
+                    sentence, nonce=nonce, reference=question, allowed_mentions=NOBODY, suppress_embeds=True, **gone
+                )
             )
-        except discord.Forbidden as error:
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
             _log.warning(
-                "Kura may not write here: give its role View Channel, Send Messages and Send Messages in Threads.",
+                "A sentence could not be written: Kura's role needs View Channel, Send Messages, Send Messages in Threads and"
+                " Read Message History.",
                 channel_id=message.channel.id,
                 reason=str(error),
             )
+
+    async def _tell_what_is_missing(self, message: discord.Message, place: Any, said: Words) -> None:
+        """To the log, and directly to whoever asked: nothing can be written where they did."""
+        writes = "send_messages_in_threads" if isinstance(place, discord.Thread) else "send_messages"
+        have = place.permissions_for(message.guild.me) if message.guild else discord.Permissions.none()
+        missing = [one for one in ("view_channel", writes, "read_message_history") if not getattr(have, one)] or [
+            writes
+        ]
+        _log.warning("Kura may not write here.", channel_id=place.id, missing=missing)
+        try:
+            await message.author.send(said.missing_permission(missing, place.id), allowed_mentions=NOBODY)
+        except (discord.HTTPException, aiohttp.ClientError) as error:  # they take no direct messages
+            _log.info("Whoever asked could not be told.", reason=str(error))
 
     def _wait(self, person: int, channel: int, said: Words) -> str:
         reached = self._desk.limits.wait(person, channel)
@@ -258,7 +293,9 @@ class StopButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=patter
         return cls(int(match["which"]))
 
     async def callback(self, interaction: Interaction) -> None:
-        await asking(interaction).stop(interaction, self._event)
+        if interaction.client.seen.first(interaction.id):
+            async with explained(interaction):
+                await asking(interaction).stop(interaction, self._event)
 
 
 class FullerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=pattern("all")):
@@ -273,7 +310,9 @@ class FullerButton(discord.ui.DynamicItem[discord.ui.Button[Any]], template=patt
         return cls(match["which"])
 
     async def callback(self, interaction: Interaction) -> None:
-        await asking(interaction).fuller(interaction, self._answer)
+        if interaction.client.seen.first(interaction.id):
+            async with explained(interaction):
+                await asking(interaction).fuller(interaction, self._answer)
 
 
 def asking(interaction: Interaction) -> Asking:

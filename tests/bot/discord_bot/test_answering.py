@@ -114,3 +114,34 @@ async def test_stopping_tells_those_who_wait_and_frees_the_model(stand_in: Stand
     assert platform.given_up == 3
     said = [*asked.contents, *(m["content"] for m in everywhere(stand_in))]
     assert ["being restarted" in sentence for sentence in said] == [True] * 3
+
+
+async def test_what_was_asked_in_private_is_no_context_of_what_others_see(stand_in: StandIn) -> None:
+    platform = ScriptedPlatform(answer())
+    async with kura_on(stand_in, platform):
+        await stand_in.ask("private matter", private=True)
+        await platform.has_been_asked(1)
+        await stand_in.ask("how long does that take?")
+        await platform.has_been_asked(2)
+    private, public = (question.thread for question in platform.questions)
+    assert private != public
+
+
+async def test_a_second_press_of_stop_does_not_take_the_sentence_away(stand_in: StandIn, tmp_path: Path) -> None:
+    platform = ScriptedPlatform(answer())
+    platform.may_answer.clear()
+    async with kura_on(stand_in, platform, tmp_path):
+        asked = await stand_in.ask("a")
+        await stand_in.until(lambda: asked.contents)
+        await platform.has_been_asked(1)
+        assert asked.original
+        stop = asked.original["components"][0]["components"][0]["custom_id"]
+        stand_in.fail("PATCH", "@original", 429, retry_after_s=0.3)
+        first = await stand_in.click(asked.original, stop)
+        await stand_in.until(lambda: first.acknowledged_after_s is not None)
+        await stand_in.click(asked.original, stop)
+        await stand_in.until(lambda: "Stopped" in "".join(asked.contents))
+        await asyncio.sleep(0.2)
+    ledger = Ledger(tmp_path)
+    assert ledger.waiting() == []
+    ledger.close()

@@ -64,3 +64,20 @@ async def test_a_command_whose_acknowledgement_was_lost_is_answered(stand_in: St
         asked = await stand_in.ask("a")
         await stand_in.until(lambda: "180 EUR" in "".join(asked.contents))
     assert len(platform.questions) == 1
+
+
+@pytest.mark.parametrize("code", [50013, 50083])
+async def test_an_edit_that_is_refused_loses_no_answer(stand_in: StandIn, code: int) -> None:
+    table = "\n".join(["| a | b |", "|---|---|", *(f"| {'x' * 40} {n} | {'y' * 40} |" for n in range(4))])
+    platform = ScriptedPlatform(answer(f"{table}\n[1]"))
+    platform.may_answer.clear()
+    async with kura_on(stand_in, platform):
+        await stand_in.mention("a")
+        await platform.has_been_asked(1)
+        await stand_in.until(lambda: everywhere(stand_in))
+        stand_in.fail("PATCH", r"/messages/", 403 if code == 50013 else 400, code=code)
+        platform.may_answer.set()
+        await stand_in.until(saying(stand_in, "travel.md"))
+        await stand_in.until(
+            lambda: saying(stand_in, "x" * 40)() or any(m["attachments"] for m in everywhere(stand_in))
+        )
