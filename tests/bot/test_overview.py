@@ -36,8 +36,12 @@ class Site:
 
     def ingest(self, source: str) -> Job:
         job = self.jobs.submit(IngestRequest(sources=(source,)), by="ops")
-        assert self._ended.acquire(timeout=PATIENCE_S)
+        self.wait()
         return job
+
+    def wait(self) -> None:
+        """Until one more job has ended."""
+        assert self._ended.acquire(timeout=PATIENCE_S)
 
 
 def test_it_says_whether_kura_is_ready_and_what_model_and_ingests_do(tmp_path: Path) -> None:
@@ -51,6 +55,7 @@ def test_it_says_whether_kura_is_ready_and_what_model_and_ingests_do(tmp_path: P
     assert site.ingests.begun.acquire(timeout=PATIENCE_S)
     assert site.status()[2] == "Under way: ingest."
     site.ingests.release()
+    site.wait()
     site.ingests.release()
     site.ingest("handbook")
     assert site.status()[2].startswith("Last job: ingest, done, ")
