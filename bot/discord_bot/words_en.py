@@ -35,7 +35,6 @@ class English:
         "This took longer than Discord lets an answer wait here: it comes as a message of its own in this channel."
     )
     moved_on_private = "This took longer than Discord lets an answer wait here: it comes as a direct message."
-    direct_messages_closed = "Kura could not write to you directly: allow direct messages of this server's members."
     empty_question = "What would you like to know? Write the question after the mention."
 
     # --- who may ask, and where ---
@@ -62,7 +61,6 @@ class English:
     quote_changed = "The document has changed since: it does not say this any more."
     file_changed = "the file has changed since it was read"
     fuller_label = "Show me all I may read"
-    fuller_hint = "-# You may read more than everybody here may: the button shows the fuller answer, to you alone."
     answer_gone = "This answer is not kept any more: please ask again."
 
     # --- forgetting ---

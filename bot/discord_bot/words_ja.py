@@ -30,9 +30,6 @@ class Japanese(English):
     restart_apology = "申し訳ありません。回答の途中で Kura が再起動されました。お手数ですが、もう一度質問してください。"
     moved_on = "Discord で待てる時間を超えたため、回答はこのチャンネルに新しいメッセージとして投稿します。"
     moved_on_private = "Discord で待てる時間を超えたため、回答はダイレクトメッセージでお送りします。"
-    direct_messages_closed = (
-        "ダイレクトメッセージを送れませんでした。このサーバーのメンバーからのダイレクトメッセージを許可してください。"
-    )
     empty_question = "何をお調べしましょうか。メンションのあとに質問を書いてください。"
 
     # --- who may ask, and where ---
@@ -59,10 +56,6 @@ class Japanese(English):
     quote_changed = "その後、文書が変更され、この記述はなくなっています。"
     file_changed = "読み込み後に変更されています"
     fuller_label = "閲覧できる範囲すべてで回答"
-    fuller_hint = (
-        "-# あなたは、このチャンネルの全員よりも多くの文書を閲覧できます。"
-        "ボタンを押すと、より詳しい回答があなただけに表示されます。"
-    )
     answer_gone = "この回答はすでに保存されていません。もう一度質問してください。"
 
     # --- forgetting ---
