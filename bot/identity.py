@@ -61,6 +61,8 @@ class BearerTokens:
         found = self._client(authorization)
         if found is None:
             raise NotAllowed("This token is not known here: check it, or ask without one for what everybody may read.")
+        if found.discord:  # it asks for people; for itself it sees what anybody on Discord does
+            return Principal(f"client:{found.name}", frozenset({EVERYBODY}), Audience.DISCORD)
         return Principal(f"client:{found.name}", found.groups | {EVERYBODY})
 
     def may_ingest(self, authorization: str | None) -> bool:

@@ -51,5 +51,7 @@ def discord_faults(settings: Settings) -> list[str]:
 
 
 def _open_to_others(file: Path) -> str:
+    if not file.exists():
+        return f"{file} is not there: put the token into it, or take the setting out"
     mode = stat.S_IMODE(file.stat().st_mode)
     return f"{file} can be read by others (mode {mode:o}): run chmod 600 {file}" if mode & 0o077 else ""

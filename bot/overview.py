@@ -38,9 +38,9 @@ class Overview:
         return [await self._ready(), self._model(), self._ingests()]
 
     def last_ingest(self) -> str:
-        """The id of the newest ingest that is over, empty if there was none. Blocking: may read a report from disk."""
+        """The id of the newest ingest or upkeep that is over, empty if there was none. Blocking: may read a report from disk."""
         for job in self._jobs.recent():
-            if job.over and job.outcome is not None:
+            if job.over and (job.outcome is not None or job.result is not None):  # upkeep removes documents too
                 return job.id
         newest = self._reports.newest()
         return newest.payload.job if newest else ""

@@ -142,9 +142,14 @@ class Ledger:
     # --- answers posted ---
 
     def posted(self, post: Post, *, event: int | None = None) -> None:
-        """Note an answer that was posted, in place of what was noted of the same answer; the question of `event` is done."""
+        """Note an answer that was posted, in place of what was noted of the same answer; the question of `event` is done.
+
+        Of one whose asker was forgotten meanwhile nothing is noted.
+        """
         with writing(self._engine) as connection:
-            connection.execute(text("DELETE FROM waiting WHERE event = :event"), {"event": event})
+            waited = connection.execute(text("DELETE FROM waiting WHERE event = :event"), {"event": event})
+            if event is not None and not waited.rowcount:
+                return
             connection.execute(text("DELETE FROM posts WHERE answer = :answer"), {"answer": post.answer})
             connection.execute(
                 text(

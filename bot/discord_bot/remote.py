@@ -169,7 +169,7 @@ class RemotePlatform:
                 if not 200 <= response.status < 300:
                     raise _failure(response.status, await _said(response))
                 yield response
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError) as error:
             _log.warning("the server does not answer", server=self._server, reason=type(error).__name__)
             raise ServerGone("Kura's server does not answer just now: ask again in a minute.") from error
 

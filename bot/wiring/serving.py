@@ -55,7 +55,7 @@ def make_served(kura: Kura, server: RunningServer | None = None) -> Served:
     )
     kura.closing.callback(jobs.close)
     overview = make_overview(kura, jobs)
-    token = discord_token(settings)
+    token = "" if settings.discord.server else discord_token(settings)  # else `kura discord` is the bot
     background: list[BackgroundTask] = [kura.assistant.warm_up, *_upkeep(kura, jobs)]
     if token:
         from bot.discord_bot.supervise import run_discord

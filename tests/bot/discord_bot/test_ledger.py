@@ -38,6 +38,13 @@ def test_a_question_whose_answer_is_noted_is_done_in_the_same_moment(ledger: Led
     assert ledger.waiting() == []
 
 
+def test_what_was_forgotten_while_it_was_answered_is_not_noted(ledger: Ledger) -> None:
+    ledger.take(ASKED)
+    ledger.forget(ASKED.asker)
+    ledger.posted(POSTED, event=ASKED.event)
+    assert ledger.post("a1") is None
+
+
 def test_what_was_under_way_is_found_by_the_next_run(tmp_path: Path) -> None:
     first = Ledger(tmp_path)
     first.take(ASKED)

@@ -73,11 +73,12 @@ def test_a_bot_asks_for_a_person_in_the_groups_that_both_have(site: Site, answer
     assert (asked.origin, asked.shared) == ("discord", True)
 
 
-def test_whoever_asks_for_themselves_is_not_on_discord(site: Site, answer: Answer) -> None:
+def test_a_bot_that_names_nobody_sees_what_anybody_on_discord_may_see(site: Site, answer: Answer) -> None:
     assistant = ScriptedAssistant([Done(answer)])
     site(assistant).post("/v1/ask", json={"question": "何?"}, headers=BOT | {"Kura-Groups": "hr"})
     [asked] = assistant.questions
-    assert (asked.principal.id, asked.origin, asked.shared) == ("client:bot", "http", False)
+    assert asked.principal == Principal("client:bot", frozenset({"all"}), Audience.DISCORD)
+    assert (asked.origin, asked.shared) == ("discord", False)
 
 
 @pytest.mark.parametrize(
