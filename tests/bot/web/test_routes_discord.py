@@ -14,7 +14,7 @@ from bot.fakes import ScriptedAssistant
 from bot.feedback import Feedback, Statistics
 from bot.identity import BearerTokens, Client, discord_principal
 from bot.web.ports import DiscordClients
-from retrieval.access import Principal
+from retrieval.access import Audience, Principal
 
 Site = Callable[..., TestClient]
 TOKENS = BearerTokens(
