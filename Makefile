@@ -13,7 +13,7 @@ serve: $(VENV)/.runtime
 	@$(BIN)/kura serve
 
 test: check
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 3 --dist loadfile
 
 check: $(VENV)/.dev
 	@$(BIN)/ruff check .
