@@ -21,11 +21,10 @@ from bot.discord_bot.cogs.reading import Reading
 from bot.discord_bot.cogs.recalling import Recalling
 from bot.discord_bot.desk import Desk
 from bot.discord_bot.ledger import Waiting
+from bot.discord_bot.pressing import tell_fault
 from bot.discord_bot.replies import NOBODY
 from bot.discord_bot.resuming import resume
 from bot.discord_bot.translating import JapaneseCommands
-from bot.discord_bot.words import words
-from bot.errors import explain
 
 _log = structlog.get_logger(__name__)
 
@@ -158,16 +157,5 @@ class _Commands(app_commands.CommandTree[KuraDiscord]):
     async def on_error(
         self, interaction: discord.Interaction[KuraDiscord], error: app_commands.AppCommandError, /
     ) -> None:
-        """Say it in one sentence to whoever used the command, and all of it in the log."""
-        cause = error.__cause__ or error
-        reason = f"{type(cause).__name__}: {cause}"
-        explained = explain(cause if isinstance(cause, Exception) else error)
-        _log.error("A command was not carried out.", interaction_id=interaction.id, reason=reason)
-        sentence = words(str(interaction.locale)).fault(explained)
-        try:
-            if interaction.response.is_done():
-                await interaction.followup.send(sentence, ephemeral=True, allowed_mentions=NOBODY)
-            else:
-                await interaction.response.send_message(sentence, ephemeral=True, allowed_mentions=NOBODY)
-        except (discord.HTTPException, aiohttp.ClientError, OSError) as failure:
-            _log.warning("Discord did not take a sentence.", interaction_id=interaction.id, reason=str(failure))
+        cause = error.__cause__
+        await tell_fault(interaction, cause if isinstance(cause, Exception) else error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import discord
@@ -52,10 +52,9 @@ class Desk:
 
     def is_admin(self, person: discord.abc.User) -> bool:
         """Whether somebody has a role of Kura's administrators in the guild they are in now."""
-        roles = person.roles if isinstance(person, discord.Member) else []
-        return person_guild_allowed(person, self.settings.guilds) and any(
-            r.id in self.settings.admin_roles for r in roles
-        )
+        if not isinstance(person, discord.Member) or person.guild.id not in self.settings.guilds:
+            return False
+        return any(role.id in self.settings.admin_roles for role in person.roles)
 
     async def groups(self, client: discord.Client, person: discord.abc.Snowflake) -> frozenset[str] | None:
         """The groups of a person; None if they are in none of the allowed guilds."""
@@ -102,8 +101,3 @@ class Desk:
                 continue
             found = (found or frozenset()) | groups_of(member, self.settings)
         return found
-
-
-def person_guild_allowed(person: discord.abc.User, guilds: Sequence[int]) -> bool:
-    """Whether somebody acts in an allowed guild."""
-    return isinstance(person, discord.Member) and person.guild.id in guilds

@@ -24,17 +24,22 @@ async def explained(interaction: Interaction) -> AsyncIterator[None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001 - whatever it was, somebody is waiting to hear of it
-        told = explain(error)
-        reason = f"{type(error).__name__}: {error}"
-        # no traceback of what Discord refused: its frames hold the request's headers, and with them the interaction's token
-        if told.known or isinstance(error, discord.HTTPException):
-            _log.warning("What was asked for on Discord was not done.", interaction_id=interaction.id, reason=reason)
-        else:
-            _log.exception("What was asked for on Discord was not done.", interaction_id=interaction.id)
-        try:
-            await tell(interaction, [words(str(interaction.locale)).fault(told)])
-        except (discord.HTTPException, aiohttp.ClientError, OSError) as failure:
-            _log.warning("Discord did not take a sentence.", interaction_id=interaction.id, reason=str(failure))
+        await tell_fault(interaction, error)
+
+
+async def tell_fault(interaction: Interaction, error: Exception) -> None:
+    """One sentence to the person of an interaction, and all of it to the log."""
+    told = explain(error)
+    reason = f"{type(error).__name__}: {error}"
+    # no traceback of what Discord refused: its frames hold the request's headers, and with them the interaction's token
+    if told.known or isinstance(error, discord.HTTPException):
+        _log.warning("What was asked for on Discord was not done.", interaction_id=interaction.id, reason=reason)
+    else:
+        _log.error("What was asked for on Discord was not done.", interaction_id=interaction.id, exc_info=error)
+    try:
+        await tell(interaction, [words(str(interaction.locale)).fault(told)])
+    except (discord.HTTPException, aiohttp.ClientError, OSError) as failure:
+        _log.warning("Discord did not take a sentence.", interaction_id=interaction.id, reason=str(failure))
 
 
 async def tell(interaction: Interaction, pieces: Sequence[str], *, view: discord.ui.View | None = None) -> None:

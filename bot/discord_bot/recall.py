@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -28,11 +29,12 @@ class Touched:
 
 
 class Rereading:
-    """Looks at cited documents again, each quote once for each set of groups: one sweep over many answers."""
+    """Looks at cited documents again, each document once for each set of groups: one sweep over many answers."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._known: dict[tuple[frozenset[str], str, str], bool | None] = {}
+        self._texts: dict[tuple[frozenset[str], str], str | None] = {}
+        """Without white space; None for what may not be read, or is gone."""
 
     async def touched(self, post: Post, *, principal: Principal) -> Touched | None:
         """Whether a document that a post cites does not say it any more, or may not be read by `principal`; None: none."""
@@ -49,20 +51,21 @@ class Rereading:
 
     async def _stands(self, cited: Cited, principal: Principal) -> bool | None:
         """None: the document may not be read, or is gone."""
-        key = (principal.groups, cited.document, cited.quote)
-        if key not in self._known:
+        key = (principal.groups, cited.document)
+        if key not in self._texts:
             try:
                 document = await self._platform.document(cited.document, principal=principal)
             except NotFound:
-                self._known[key] = None
+                self._texts[key] = None
             else:
-                self._known[key] = holds(document.text, cited.quote)
-        return self._known[key]
+                self._texts[key] = await asyncio.to_thread(squeezed, document.text)  # a long one takes a while
+        text = self._texts[key]
+        return None if text is None else squeezed(cited.quote) in text
 
 
-def holds(text: str, quote: str) -> bool:
-    """Whether a text says a quote, however its white space is set."""
-    return "".join(quote.split()) in "".join(text.split())
+def squeezed(text: str) -> str:
+    """The text without its white space: how that is set makes no difference to what it says."""
+    return "".join(text.split())
 
 
 def cited_by(answer: Answer) -> tuple[Cited, ...]:
@@ -73,8 +76,8 @@ def cited_by(answer: Answer) -> tuple[Cited, ...]:
 def says_the_same(post: Post, answer: Answer) -> tuple[Cited, ...] | None:
     """The citations of a post at their new places if an answer made now quotes all of them word for word: a document has
     moved, and nobody need hear of it. None if a quote is missing."""
-    now = {"".join(one.quote.split()): one for one in cited_by(answer)}
-    moved = [(one, now.get("".join(one.quote.split()))) for one in post.cited]
+    now = {squeezed(one.quote): one for one in cited_by(answer)}
+    moved = [(one, now.get(squeezed(one.quote))) for one in post.cited]
     if any(place is None for _, place in moved):
         return None
     return tuple(replace(place, n=one.n) for one, place in moved if place is not None)

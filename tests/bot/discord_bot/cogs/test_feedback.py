@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -170,5 +171,6 @@ async def test_a_fault_is_one_sentence_to_whoever_pressed(stand_in: StandIn, tmp
         platform.fault = Overloaded("Too many questions at once: try again in a minute.")
         assert "Too many questions" in await said(stand_in, on, "kura:up:")
         await stand_in.react(int(on["id"]), "👍")
+        await asyncio.sleep(0.5)  # the reaction meets the fault, too
         platform.fault = None
         assert "noted as helpful" in await said(stand_in, on, "kura:up:")
